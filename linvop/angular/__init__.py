@@ -1,0 +1,15 @@
+r"""Exact angular momentum algebra for real spherical harmonics.
+
+`real_harmonics`
+    Real (solid) spherical harmonics and the matrix U that ties them to complex ones.
+`clebsch_gordan`
+    Clebsch-Gordan coefficients, complex and real, as exact square roots of rationals.
+`tables`
+    The couplings as float64 arrays, cached in memory and on disk; the only module that
+    turns an exact coefficient into a float.
+`wigner`
+    Rotation matrices D^l, from the tables and, for tests, exactly.
+
+Conventions (m order, phases, the rule for real couplings) are those of
+`linvop.conventions`. sympy is imported only by functions that return sympy objects.
+"""

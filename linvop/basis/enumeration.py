@@ -1,0 +1,252 @@
+r"""Which site features there are: every function once.
+
+A contraction of order kappa is a *path* of sources and channels; with two outer shells a, b
+of the centre it couples to the irreps lam = abs(l_a - l_b) .. l_a + l_b. Not all of these are
+different functions, and some are zero. Left out are:
+
+reversal
+    V is symmetric, so ``<W^path; a b; lam> = sigma <W^reversed path; b a; lam>`` on a site:
+    one of each pair is kept, and what is its own reverse vanishes for sigma = -1.
+locality
+    V is local: in metrics that leave V itself as the first power (``ao``, ``overlap``), its
+    on-site blocks depend on the product of the two radial functions only. Irreps with
+    sigma = -1 are zero, and two pairs of shells with proportional products are one column.
+cyclicity
+    Summed over the atoms of a structure, the lam = 0, a = b irreps are traces
+    ``tr P_a V P_c1 V ...``: words that can be rotated and reversed into each other (bracelets)
+    are one column. Only for ``target="structure"`` and metrics in which all factors are
+    alike (``ao``, ``lowdin``); for per-site use every word is a function of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from linvop.basis.labels import TOTAL, SiteLabel
+from linvop.errors import InputError
+from linvop.orbitals.shells import AOBasis, Shell
+
+__all__ = ["METRICS", "RESOLUTIONS", "SOURCES", "TARGETS", "SiteEnumeration", "allowed_irreps"]
+
+METRICS = ("ao", "overlap", "lowdin")
+RESOLUTIONS = ("total", "species", "shell")
+SOURCES = ("total", "species")
+TARGETS = ("site", "structure")
+
+Irrep = tuple[int, int]
+
+
+def allowed_irreps(la: int, lb: int, lam_max: int) -> list[Irrep]:
+    r"""The (lam, sigma) to which two shells couple, up to lam_max."""
+    lams = range(abs(la - lb), min(la + lb, lam_max) + 1)
+    return [(lam, (-1) ** (la + lb + lam)) for lam in lams]
+
+
+@dataclass(frozen=True)
+class SiteEnumeration:
+    r"""All contractions of one basis for a list of species.
+
+    Parameters
+    ----------
+    ao : AOBasis
+    species : tuple of str
+    kappa : int
+        Largest number of factors V.
+    resolution : {"total", "species", "shell"}
+    metric : {"ao", "overlap", "lowdin"}
+    sources : {"total", "species"}
+    screenings : tuple of (float or None)
+        One family of contractions for each; they do not mix within a word.
+    lam_max : int
+    """
+
+    ao: AOBasis
+    species: tuple[str, ...]
+    kappa: int
+    resolution: str
+    metric: str
+    sources: str
+    screenings: tuple[float | None, ...]
+    lam_max: int
+
+    @cached_property
+    def shells(self) -> dict[str, tuple[Shell, ...]]:
+        """Shells of each species."""
+        return {s: self.ao.shells(s) for s in self.species}
+
+    @cached_property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the source matrices of one family."""
+        return self.species if self.sources == "species" else (TOTAL,)
+
+    @cached_property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels, in channel order."""
+        if self.resolution == "total":
+            return (TOTAL,)
+        if self.resolution == "species":
+            return self.species
+        return tuple(f"{s}:{shell.label}" for s in self.species for shell in self.shells[s])
+
+    @cached_property
+    def shell_ids(self) -> dict[tuple[str, int], int]:
+        """Running number of each (species, shell)."""
+        pairs = ((s, a) for s in self.species for a in range(len(self.shells[s])))
+        return {pair: k for k, pair in enumerate(pairs)}
+
+    @cached_property
+    def channel_shells(self) -> tuple[tuple[int, int], ...]:
+        """For each channel the range of (species, shell) numbers that it holds."""
+        n = len(self.shell_ids)
+        if self.resolution == "total":
+            return ((0, n),)
+        if self.resolution == "species":
+            counts = np.cumsum([0] + [len(self.shells[s]) for s in self.species])
+            return tuple((int(a), int(b)) for a, b in zip(counts[:-1], counts[1:], strict=True))
+        return tuple((k, k + 1) for k in range(n))
+
+    def paths(self, kappa: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """All (sources, channels) of order kappa, as indices."""
+        n_sources, n_channels = len(self.source_names), len(self.channel_names)
+        for channels in product(range(n_channels), repeat=kappa - 1):
+            for sources in product(range(n_sources), repeat=kappa):
+                yield sources, channels
+
+    def columns(
+        self, species: str, irrep: Irrep, target: str
+    ) -> list[tuple[int, tuple[int, ...], tuple[int, ...], int, int]]:
+        r"""Columns of one centre species and irrep, as indices.
+
+        Returns
+        -------
+        list of (family, sources, channels, a, b)
+            In storage order: family (screening), kappa, a, b, channels, sources.
+        """
+        if target not in TARGETS:
+            raise InputError(f"target: expected one of {TARGETS}, got {target!r}")
+        words = [
+            (sources, channels, a, b)
+            for kappa in range(1, self.kappa + 1)
+            for a, b in self._outer(species, irrep)
+            for sources, channels in self.paths(kappa)
+            if self._is_kept(species, irrep, target, sources, channels, a, b)
+        ]
+        words = self._drop_proportional(species, words)
+        return [(family, *word) for family in range(len(self.screenings)) for word in words]
+
+    def labels(self, species: str, irrep: Irrep, target: str) -> list[SiteLabel]:
+        r"""Labels of the columns of one centre species and irrep, in storage order."""
+        shells = self.shells[species]
+        lam, sigma = irrep
+        return [
+            SiteLabel(
+                species,
+                len(sources),
+                tuple(self.source_names[z] for z in sources),
+                tuple(self.channel_names[c] for c in channels),
+                (shells[a].label, shells[b].label),
+                shells[a].l,
+                shells[b].l,
+                lam,
+                sigma,
+                self.screenings[family],
+                2 * len(sources) if self.metric == "ao" else None,
+            )
+            for family, sources, channels, a, b in self.columns(species, irrep, target)
+        ]
+
+    def _outer(self, species: str, irrep: Irrep) -> list[tuple[int, int]]:
+        """Pairs of outer shells that reach the irrep."""
+        shells = self.shells[species]
+        return [
+            (a, b)
+            for a, sa in enumerate(shells)
+            for b, sb in enumerate(shells)
+            if irrep in allowed_irreps(sa.l, sb.l, self.lam_max)
+        ]
+
+    def _is_kept(
+        self,
+        species: str,
+        irrep: Irrep,
+        target: str,
+        sources: tuple[int, ...],
+        channels: tuple[int, ...],
+        a: int,
+        b: int,
+    ) -> bool:
+        lam, sigma = irrep
+        own, reverse = (a, b, channels, sources), (b, a, channels[::-1], sources[::-1])
+        if own > reverse or (own == reverse and sigma == -1):
+            return False
+        if len(sources) == 1 and self.metric != "lowdin" and sigma == -1:
+            return False
+        if target == "structure" and lam == 0 and a == b and self.metric != "overlap":
+            return self._is_bracelet(species, a, sources, channels)
+        return True
+
+    def _is_bracelet(
+        self, species: str, a: int, sources: tuple[int, ...], channels: tuple[int, ...]
+    ) -> bool:
+        r"""Whether the word ``c_0 z_1 c_1 ... z_kappa`` is the first of its bracelet.
+
+        A rotation is a column too only if it begins with a single shell.
+        """
+        k = self.shell_ids[species, a]
+        letters = [(k, k + 1)] + [self.channel_shells[c] for c in channels]
+        best = own = (tuple(letters), sources)
+        for turn in range(len(letters)):
+            turned = letters[turn:] + letters[:turn]
+            if turned[0][1] - turned[0][0] != 1:
+                continue
+            z = sources[turn:] + sources[:turn]
+            # Backwards from the same letter: z_kappa, c_{kappa-1}, ..., z_1.
+            back = [turned[0], *turned[:0:-1]]
+            best = min(best, (tuple(turned), z), (tuple(back), z[::-1]))
+        return own == best
+
+    def _drop_proportional(self, species: str, words: list) -> list:
+        """Of kappa = 1 columns with proportional radial products keep the first."""
+        if self.metric == "lowdin":
+            return words
+        shells = self.shells[species]
+        kept, seen = [], []
+        for word in words:
+            sources, channels, a, b = word
+            if channels:
+                kept.append(word)
+                continue
+            key = (sources, shells[a].l + shells[b].l)
+            radial = _radial_product(shells[a], shells[b])
+            if any(key == k and _proportional(radial, r) for k, r in seen):
+                continue
+            seen.append((key, radial))
+            kept.append(word)
+        return kept
+
+
+def _radial_product(a: Shell, b: Shell) -> tuple[np.ndarray, np.ndarray]:
+    """Exponents and coefficients of the product of two radial functions."""
+    (ea, ca), (eb, cb) = a.radial(), b.radial()
+    exponents = (ea[:, None] + eb).ravel()
+    coefficients = (ca[:, None] * cb).ravel()
+    order = np.argsort(exponents)
+    exponents, coefficients = exponents[order], coefficients[order]
+    # Sums of exponents that agree to rounding are one Gaussian.
+    first = np.concatenate([[True], np.diff(exponents) > 1e-12 * exponents[1:]])
+    group = np.cumsum(first) - 1
+    merged = np.bincount(group, weights=coefficients)
+    return exponents[first], merged / np.abs(merged).max()
+
+
+def _proportional(f: tuple[np.ndarray, np.ndarray], g: tuple[np.ndarray, np.ndarray]) -> bool:
+    if f[0].shape != g[0].shape or not np.allclose(f[0], g[0], rtol=1e-11, atol=0):
+        return False
+    return np.allclose(f[1], g[1], rtol=0, atol=1e-10) or np.allclose(
+        f[1], -g[1], rtol=0, atol=1e-10
+    )

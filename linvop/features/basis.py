@@ -1,0 +1,263 @@
+r"""`Basis`: a complete description of the features, and their evaluation.
+
+It is a value: immutable, comparable, hashable, and its repr makes it again. What it does not
+hold is the list of species, which a fit freezes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from linvop.basis.enumeration import (
+    METRICS,
+    RESOLUTIONS,
+    SOURCES,
+    TARGETS,
+    Irrep,
+    SiteEnumeration,
+    allowed_irreps,
+)
+from linvop.basis.labels import SiteLabel
+from linvop.errors import InputError
+from linvop.features.contractions import SiteFeatures, compiled
+from linvop.integrals import System
+from linvop.orbitals.shells import L_MAX, AOBasis, Shell, symbol_of
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["Basis", "ordered_species"]
+
+
+def ordered_species(species: Iterable[str | int]) -> tuple[str, ...]:
+    r"""Species without repetition, by atomic number.
+
+    Raises
+    ------
+    InputError
+        For an empty list or an unknown symbol.
+    """
+    from pyscf.data.elements import NUC
+
+    numbers = set()
+    for s in species:
+        if isinstance(s, str) and (s not in NUC or not 1 <= NUC[s]):
+            raise InputError(f"species {s!r}: expected the symbol of an element")
+        numbers.add(NUC[s] if isinstance(s, str) else int(s))
+    if not numbers:
+        raise InputError("species: expected at least one element, got none")
+    return tuple(symbol_of(z) for z in sorted(numbers))
+
+
+@dataclass(frozen=True, repr=False)
+class Basis:
+    r"""Site features from contractions of the external potential.
+
+    Parameters
+    ----------
+    ao : str, mapping or AOBasis
+        Atomic orbitals in which V is written: a set that PySCF knows, or a mapping from
+        symbol to a set's name or to `Shell` objects.
+    kappa : int
+        Largest number of factors V; 1, 2, ... kappa are all in the basis.
+    nu : int
+        Order of products of site features; 1 is what this version has.
+    resolution : {"shell", "species", "total"}
+        Which channels between the factors are told apart. ``total`` is plain powers.
+    metric : {"ao", "overlap", "lowdin"}
+        What is multiplied; see `linvop.features.metric`.
+    sources : {"total", "species"}
+        One V, or one for each species of nuclei.
+    screening : None, float or sequence of these
+        Exponent zeta (Bohr^-2) that screens the nuclei (`linvop.integrals`). Of several,
+        each gives a family of features of its own; None is the bare potential.
+    lam_max : int
+        Largest angular momentum of a feature.
+
+    Raises
+    ------
+    InputError
+        For values outside these.
+
+    Examples
+    --------
+    >>> basis = Basis(ao="sto-3g", kappa=2)
+    >>> basis.count(["H", "O"])
+    65
+    >>> eval(repr(basis)) == basis
+    True
+    """
+
+    ao: str | Mapping[str, object] | AOBasis
+    kappa: int = 3
+    nu: int = 1
+    resolution: str = "shell"
+    metric: str = "ao"
+    sources: str = "total"
+    screening: float | None | Sequence[float | None] = None
+    lam_max: int = 4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ao", AOBasis(self.ao))
+        for name, allowed in (
+            ("resolution", RESOLUTIONS),
+            ("metric", METRICS),
+            ("sources", SOURCES),
+        ):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"{name}: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}"
+                )
+        for name, lowest, highest in (("kappa", 1, 6), ("lam_max", 0, 2 * L_MAX)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise InputError(f"{name}: expected an integer, got {value!r}")
+            if not lowest <= value <= highest:
+                raise InputError(f"{name}: expected {lowest} to {highest}, got {value}")
+            object.__setattr__(self, name, int(value))
+        if self.nu != 1:
+            raise InputError(
+                f"nu: this version has single site features (nu = 1) only, got {self.nu!r}"
+            )
+        object.__setattr__(self, "screening", _screenings(self.screening))
+
+    def __repr__(self) -> str:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["ao"] = values["ao"].spec
+        if len(self.screenings) == 1:
+            values["screening"] = self.screenings[0]
+        return f"Basis({', '.join(f'{k}={v!r}' for k, v in values.items())})"
+
+    @property
+    def screenings(self) -> tuple[float | None, ...]:
+        """The screening of each family of features."""
+        return self.screening  # type: ignore[return-value]
+
+    @property
+    def ao_basis(self) -> AOBasis:
+        """The AO basis as an object."""
+        return self.ao  # type: ignore[return-value]
+
+    def enumeration(self, species: Iterable[str | int]) -> SiteEnumeration:
+        """Enumeration of the columns for a list of species."""
+        return _enumeration(self, ordered_species(species))
+
+    def irreps(self, species: Iterable[str | int]) -> tuple[Irrep, ...]:
+        """All (lam, sigma) that some pair of shells reaches, in order."""
+        found: set[Irrep] = set()
+        for s in ordered_species(species):
+            shells: tuple[Shell, ...] = self.ao_basis.shells(s)
+            for a in shells:
+                for b in shells:
+                    found.update(allowed_irreps(a.l, b.l, self.lam_max))
+        return tuple(sorted(found, key=lambda irrep: (irrep[0], -irrep[1])))
+
+    def labels(
+        self,
+        species: Iterable[str | int],
+        *,
+        target: str = "site",
+        irreps: Sequence[Irrep] | None = None,
+    ) -> list[SiteLabel]:
+        r"""Every column by name, in storage order: species, irrep, column.
+
+        Parameters
+        ----------
+        species : iterable of str
+        target : {"site", "structure"}
+            ``structure`` leaves out columns that coincide once summed over atoms.
+        irreps : sequence of (lam, sigma), optional
+            Default: all.
+        """
+        enumeration = self.enumeration(species)
+        wanted = self.irreps(species) if irreps is None else irreps
+        return [
+            label
+            for s in enumeration.species
+            for irrep in wanted
+            for label in enumeration.labels(s, irrep, target)
+        ]
+
+    def counts(
+        self, species: Iterable[str | int], *, target: str = "site"
+    ) -> dict[tuple[str, int, int], int]:
+        """Number of columns of each (species, lam, sigma)."""
+        enumeration = self.enumeration(species)
+        return {
+            (s, *irrep): len(enumeration.columns(s, irrep, target))
+            for s in enumeration.species
+            for irrep in self.irreps(species)
+        }
+
+    def count(self, species: Iterable[str | int], *, target: str = "site") -> int:
+        """Number of columns, before anything is evaluated."""
+        return sum(self.counts(species, target=target).values())
+
+    def compile(
+        self,
+        species: Iterable[str | int],
+        irreps: Sequence[Irrep] | None = None,
+        target: str = "site",
+    ) -> SiteFeatures:
+        """Plans for given species and irreps; made once and kept."""
+        if target not in TARGETS:
+            raise InputError(f"target: expected one of {', '.join(TARGETS)}, got {target!r}")
+        wanted = self.irreps(species) if irreps is None else tuple(irreps)
+        return compiled(self.enumeration(species), wanted, target)
+
+    def evaluate(
+        self,
+        atoms: Atoms,
+        species: Iterable[str | int] | None = None,
+        irreps: Sequence[Irrep] | None = None,
+    ) -> dict[tuple[str, int, int], np.ndarray]:
+        r"""Site features of one structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+        species : iterable of str, optional
+            Species of the model; default those of `atoms`.
+        irreps : sequence of (lam, sigma), optional
+
+        Returns
+        -------
+        {(species, lam, sigma): (n_sites, 2 lam + 1, n_columns) float64}
+            Sites in the order of the atoms; powers of Hartree.
+        """
+        features = self.compile(atoms.get_chemical_symbols() if species is None else species, irreps)
+        return features.sites(System.from_atoms(atoms, self.ao_basis))
+
+
+def _screenings(value: object) -> tuple[float | None, ...]:
+    items = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if not items or len(set(items)) != len(items):
+        raise InputError(f"screening: expected distinct values, got {value!r}")
+    out: list[float | None] = []
+    for item in items:
+        if item is None:
+            out.append(None)
+        elif isinstance(item, int | float) and np.isfinite(item) and item > 0:
+            out.append(float(item))
+        else:
+            raise InputError(f"screening: expected None or positive exponents, got {item!r}")
+    return tuple(out)
+
+
+@lru_cache(maxsize=64)
+def _enumeration(basis: Basis, species: tuple[str, ...]) -> SiteEnumeration:
+    return SiteEnumeration(
+        basis.ao_basis,
+        species,
+        basis.kappa,
+        basis.resolution,
+        basis.metric,
+        basis.sources,
+        basis.screenings,
+        basis.lam_max,
+    )

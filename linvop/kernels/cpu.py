@@ -1,0 +1,165 @@
+r"""Site features on the CPU: BLAS for the groups, Numba for the words.
+
+The same numbers as `linvop.kernels.reference`, in the order of work that the plan lays out:
+groups by matrix products, each from its parent; then for each word and block the inner
+products of a row of its head with a row of its tail over the channel of the cut, summed over
+the sites of a row before they are coupled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from linvop.kernels.plan import SitePlan
+
+__all__ = ["site_rows"]
+
+
+def site_rows(
+    plan: SitePlan,
+    local: np.ndarray,
+    first: np.ndarray,
+    middle: np.ndarray,
+    channel_start: np.ndarray,
+    shell_start: np.ndarray,
+    row_of_site: np.ndarray,
+    n_rows: int,
+) -> np.ndarray:
+    r"""Site features of one centre species; see `linvop.kernels.reference.site_rows`.
+
+    ``row_of_site`` must not decrease.
+    """
+    out = np.zeros((n_rows, plan.row_size))
+    if len(row_of_site) == 0 or plan.row_size == 0:
+        return out
+    groups = _groups(plan, first, middle, channel_start, shell_start)
+    _words(
+        plan.shell_l,
+        plan.word_head,
+        plan.word_tail,
+        plan.word_channel,
+        plan.word_blocks,
+        plan.block_a,
+        plan.block_b,
+        plan.block_outputs,
+        plan.output_offset,
+        plan.output_stride,
+        plan.output_first,
+        plan.output_last,
+        plan.coupling_m1,
+        plan.coupling_m2,
+        plan.coupling_mu,
+        plan.coupling_value,
+        local,
+        groups,
+        channel_start,
+        shell_start,
+        row_of_site,
+        out,
+    )
+    return out
+
+
+def _groups(
+    plan: SitePlan,
+    first: np.ndarray,
+    middle: np.ndarray,
+    channel_start: np.ndarray,
+    shell_start: np.ndarray,
+) -> np.ndarray:
+    """All groups of the centre species, (n_groups, rows of the species, n_ao)."""
+    rows = slice(shell_start[0], shell_start[-1])
+    n_ao = first.shape[-1]
+    groups = np.empty((len(plan.group_parent), rows.stop - rows.start, n_ao))
+    for g, (parent, channel, source) in enumerate(
+        zip(
+            plan.group_parent.tolist(),
+            plan.group_channel.tolist(),
+            plan.group_source.tolist(),
+            strict=True,
+        )
+    ):
+        if parent < 0:
+            groups[g] = first[source][rows]
+        else:
+            inner = slice(channel_start[channel], channel_start[channel + 1])
+            np.matmul(groups[parent][:, inner], middle[source][inner], out=groups[g])
+    return groups
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _words(
+    shell_l,
+    word_head,
+    word_tail,
+    word_channel,
+    word_blocks,
+    block_a,
+    block_b,
+    block_outputs,
+    output_offset,
+    output_stride,
+    output_first,
+    output_last,
+    coupling_m1,
+    coupling_m2,
+    coupling_mu,
+    coupling_value,
+    local,
+    groups,
+    channel_start,
+    shell_start,
+    row_of_site,
+    out,
+):  # pragma: no cover - compiled
+    n_sites = len(row_of_site)
+    l_max = shell_l.max()
+    entries = np.zeros((2 * l_max + 1, 2 * l_max + 1))
+    base = shell_start[0]
+    for w in range(len(word_channel)):
+        c = word_channel[w]
+        lo, hi = 0, 0
+        if word_head[w] >= 0:
+            lo, hi = channel_start[c], channel_start[c + 1]
+            if lo == hi:
+                continue
+            head, tail = groups[word_head[w]], groups[word_tail[w]]
+        else:
+            head, tail = local[c], local[c]
+        for block in range(word_blocks[w], word_blocks[w + 1]):
+            a, b = block_a[block], block_b[block]
+            width_a, width_b = 2 * shell_l[a] + 1, 2 * shell_l[b] + 1
+            first_out, last_out = block_outputs[block], block_outputs[block + 1]
+            # lam = 0 alone needs the diagonal only: its coupling is +-delta / sqrt(2 l + 1).
+            diagonal = True
+            for o in range(first_out, last_out):
+                for e in range(output_first[o], output_last[o]):
+                    if coupling_m1[e] != coupling_m2[e]:
+                        diagonal = False
+            entries[:width_a, :width_b] = 0.0
+            for site in range(n_sites):
+                i = shell_start[a] + site * width_a
+                j = shell_start[b] + site * width_b
+                if hi == 0:
+                    for m1 in range(width_a):
+                        for m2 in range(width_b):
+                            entries[m1, m2] += head[i + m1, j + m2]
+                else:
+                    for m1 in range(width_a):
+                        for m2 in range(width_b):
+                            if diagonal and m1 != m2:
+                                continue
+                            total = 0.0
+                            for k in range(lo, hi):
+                                total += head[i - base + m1, k] * tail[j - base + m2, k]
+                            entries[m1, m2] += total
+                row = row_of_site[site]
+                if site + 1 < n_sites and row_of_site[site + 1] == row:
+                    continue
+                for o in range(first_out, last_out):
+                    offset, stride = output_offset[o], output_stride[o]
+                    for e in range(output_first[o], output_last[o]):
+                        value = coupling_value[e] * entries[coupling_m1[e], coupling_m2[e]]
+                        out[row, offset + stride * coupling_mu[e]] += value
+                entries[:width_a, :width_b] = 0.0

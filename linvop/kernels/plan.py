@@ -1,0 +1,222 @@
+r"""A basis as flat arrays: what the kernels, and later the exported file, read.
+
+Every word ``V^(z1) P_c1 V^(z2) ... P_c(kappa-1) V^(z_kappa)`` is cut in the middle, at the
+channel c of index m = ceil(kappa / 2) (m = 1 for kappa = 2 and so on):
+
+.. math:: W_{ii} = G^{(z_1 c_1 \cdots z_m)}_{i,c}\; \bigl[G^{(z_\kappa c_{\kappa-1}
+          \cdots z_{m+1})}_{i,c}\bigr]^T,
+
+where a *group* ``G^(z1 c1 .. zm)`` holds the rows of the site's atoms of
+``V^(z1) P_c1 ... V^(zm)`` for all AOs at once. Groups are few (1 + number of channels for
+kappa = 3) and made by matrix products, each from its parent; words are many and cost one
+short inner product for each entry of their block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linvop.angular.tables import sparse_coupling
+from linvop.basis.enumeration import Irrep, SiteEnumeration
+
+__all__ = ["SitePlan", "site_plan"]
+
+
+@dataclass(frozen=True)
+class SitePlan:
+    r"""Site features of one centre species, for some irreps, as arrays.
+
+    Sources count ``family * n_source_names + z``. Shells count within the centre species.
+
+    Attributes
+    ----------
+    shell_l : (n_shells,)
+        Angular momentum of each shell of the centre.
+    group_parent, group_channel, group_source : (n_groups,)
+        G = V[source][rows] where parent is -1, else G[parent] P_channel V[source].
+    word_head, word_tail : (n_words,)
+        Groups on either side of the cut; both -1 for kappa = 1.
+    word_channel : (n_words,)
+        The channel of the cut; for kappa = 1 the source.
+    word_blocks : (n_words + 1,)
+        Blocks of word w are ``word_blocks[w] : word_blocks[w + 1]``.
+    block_a, block_b : (n_blocks,)
+        Outer shells.
+    block_outputs : (n_blocks + 1,)
+        Outputs of a block.
+    output_offset, output_stride : (n_outputs,)
+        Component mu of an output is element ``offset + mu * stride`` of a row of results.
+    output_first, output_last : (n_outputs,)
+        Range of the coupling's non-zeros in the arrays below.
+    coupling_m1, coupling_m2, coupling_mu, coupling_value : (n_nonzeros,)
+        Sparse real Clebsch-Gordan coefficients.
+    path_sources : (n_words, kappa) int, padded with -1
+    path_channels : (n_words, kappa - 1) int, padded with -1
+        The words spelled out, for the reference.
+    irreps : tuple of (lam, sigma)
+    n_columns : tuple of int
+        Columns of each irrep. A row of results is, irrep by irrep, (2 lam + 1, n_columns).
+    """
+
+    shell_l: np.ndarray
+    group_parent: np.ndarray
+    group_channel: np.ndarray
+    group_source: np.ndarray
+    word_head: np.ndarray
+    word_tail: np.ndarray
+    word_channel: np.ndarray
+    word_blocks: np.ndarray
+    block_a: np.ndarray
+    block_b: np.ndarray
+    block_outputs: np.ndarray
+    output_offset: np.ndarray
+    output_stride: np.ndarray
+    output_first: np.ndarray
+    output_last: np.ndarray
+    coupling_m1: np.ndarray
+    coupling_m2: np.ndarray
+    coupling_mu: np.ndarray
+    coupling_value: np.ndarray
+    path_sources: np.ndarray
+    path_channels: np.ndarray
+    irreps: tuple[Irrep, ...]
+    n_columns: tuple[int, ...]
+
+    @property
+    def row_size(self) -> int:
+        """Numbers in one row of results."""
+        sizes = zip(self.irreps, self.n_columns, strict=True)
+        return sum((2 * lam + 1) * n for (lam, _), n in sizes)
+
+    def split(self, rows: np.ndarray) -> dict[Irrep, np.ndarray]:
+        """Views of ``rows`` (n, row_size) as {irrep: (n, 2 lam + 1, n_columns)}."""
+        views, start = {}, 0
+        for (lam, sigma), n in zip(self.irreps, self.n_columns, strict=True):
+            stop = start + (2 * lam + 1) * n
+            views[lam, sigma] = rows[:, start:stop].reshape(len(rows), 2 * lam + 1, n)
+            start = stop
+        return views
+
+
+class _Groups:
+    """The tree of half words, each once."""
+
+    def __init__(self) -> None:
+        self.index: dict[tuple, int] = {}
+        self.rows: list[tuple[int, int, int]] = []
+
+    def add(self, sources: tuple[int, ...], channels: tuple[int, ...]) -> int:
+        """Group ``V^(z1) P_c1 ... P_c(m-1) V^(zm)``; parents come first."""
+        key = (sources, channels)
+        if key not in self.index:
+            if channels:
+                parent = self.add(sources[:-1], channels[:-1])
+                row = (parent, channels[-1], sources[-1])
+            else:
+                row = (-1, -1, sources[0])
+            self.index[key] = len(self.rows)
+            self.rows.append(row)
+        return self.index[key]
+
+
+class _Couplings:
+    """Concatenated sparse couplings, each once."""
+
+    def __init__(self) -> None:
+        self.ranges: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self.parts: list[tuple[np.ndarray, ...]] = []
+        self.size = 0
+
+    def add(self, l1: int, l2: int, lam: int) -> tuple[int, int]:
+        key = (l1, l2, lam)
+        if key not in self.ranges:
+            part = sparse_coupling(l1, l2, lam)
+            self.parts.append(part)
+            self.ranges[key] = (self.size, self.size + len(part[0]))
+            self.size += len(part[0])
+        return self.ranges[key]
+
+    def arrays(self) -> list[np.ndarray]:
+        if not self.parts:
+            return [np.zeros(0, np.int64)] * 3 + [np.zeros(0)]
+        return [np.concatenate(column) for column in zip(*self.parts, strict=True)]
+
+
+def site_plan(
+    enumeration: SiteEnumeration, species: str, irreps: Sequence[Irrep], target: str
+) -> SitePlan:
+    r"""Lay out the site features of one centre species.
+
+    Parameters
+    ----------
+    enumeration : SiteEnumeration
+    species : str
+        Of the centre.
+    irreps : sequence of (lam, sigma)
+        Which irreps are wanted; several share the work.
+    target : {"site", "structure"}
+    """
+    shells = enumeration.shells[species]
+    n_names = len(enumeration.source_names)
+    words: dict[tuple, dict[tuple[int, int], list[tuple[int, int, int]]]] = {}
+    n_columns, start = [], 0
+    for lam, sigma in irreps:
+        columns = enumeration.columns(species, (lam, sigma), target)
+        for column, (family, sources, channels, a, b) in enumerate(columns):
+            path = (tuple(family * n_names + z for z in sources), channels)
+            outputs = words.setdefault(path, {}).setdefault((a, b), [])
+            outputs.append((start + column, len(columns), lam))
+        n_columns.append(len(columns))
+        start += (2 * lam + 1) * len(columns)
+
+    groups, couplings = _Groups(), _Couplings()
+    word_rows, blocks, outputs_of, word_blocks = [], [], [], [0]
+    # Words that share the cut's channel and tail stand together: their data stays in cache.
+    paths = sorted(words, key=lambda p: (len(p[0]), p[1][::-1], p[0]))
+    for path in paths:
+        word_rows.append(_cut(groups, *path))
+        for (a, b), outputs in words[path].items():
+            blocks.append((a, b))
+            outputs_of.append(
+                [(o, s, *couplings.add(shells[a].l, shells[b].l, lam)) for o, s, lam in outputs]
+            )
+        word_blocks.append(len(blocks))
+    kappa = max((len(sources) for sources, _ in paths), default=1)
+    outputs = [row for rows in outputs_of for row in rows]
+
+    def table(rows: list, width: int) -> np.ndarray:
+        return np.asarray(rows, np.int64).reshape(-1, width)
+
+    group_table, word_table = table(groups.rows, 3), table(word_rows, 3)
+    block_table, output_table = table(blocks, 2), table(outputs, 4)
+    return SitePlan(
+        np.asarray([shell.l for shell in shells], np.int64),
+        *np.ascontiguousarray(group_table.T),
+        *np.ascontiguousarray(word_table.T),
+        np.asarray(word_blocks, np.int64),
+        *np.ascontiguousarray(block_table.T),
+        np.concatenate([[0], np.cumsum([len(r) for r in outputs_of])]).astype(np.int64),
+        *np.ascontiguousarray(output_table.T),
+        *couplings.arrays(),
+        table([z + (-1,) * (kappa - len(z)) for z, _ in paths], kappa),
+        np.asarray([c + (-1,) * (kappa - 1 - len(c)) for _, c in paths], np.int64).reshape(
+            len(paths), kappa - 1
+        ),
+        tuple((int(lam), int(sigma)) for lam, sigma in irreps),
+        tuple(n_columns),
+    )
+
+
+def _cut(
+    groups: _Groups, sources: tuple[int, ...], channels: tuple[int, ...]
+) -> tuple[int, int, int]:
+    """Head group, tail group and the channel between them."""
+    if not channels:
+        return -1, -1, sources[0]
+    m = (len(sources) + 1) // 2
+    head = groups.add(sources[:m], channels[: m - 1])
+    tail = groups.add(sources[:m - 1 : -1], channels[:m - 1 : -1])
+    return head, tail, channels[m - 1]

@@ -1,0 +1,160 @@
+r"""What a property model can learn: scalars, vectors, rank-2 and spherical tensors.
+
+A target is stored in Cartesian form where it has one and learned irrep by irrep. The one map
+between the two is, with components in m order (y, z, x),
+
+.. math:: T_{1} = (T_y, T_z, T_x), \qquad
+          T_{\lambda\mu} = \sum_{m m'} C^{\lambda\mu}_{1m,1m'} T_{m m'} \quad (\lambda = 0, 2),
+
+orthogonal, so that squared errors of the irreps add up to the squared Frobenius error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linvop.angular.tables import coupling_table
+from linvop.basis.enumeration import Irrep
+from linvop.conventions import PROPERTY_UNITS
+from linvop.errors import InputError
+
+__all__ = ["Target", "as_target"]
+
+_M_FROM_CARTESIAN = np.array([1, 2, 0])  # y, z, x out of x, y, z
+
+
+@dataclass(frozen=True)
+class Target:
+    r"""A property of a structure.
+
+    Parameters
+    ----------
+    name : str
+        Under which labels are found and predictions returned.
+    rank : int, optional
+        Cartesian rank: 0 a scalar, 1 a vector, 2 a symmetric 3 x 3 tensor.
+    irrep : (lam, sigma), optional
+        A spherical tensor of 2 lam + 1 components in m order, instead of `rank`.
+    unit : str
+        Of labels and predictions; known properties have ASE's unit.
+    constants : bool, optional
+        Whether each species adds a constant (a free atom's value). Default: scalars yes. It
+        concerns the lam = 0, sigma = +1 part only.
+
+    Examples
+    --------
+    >>> Target("polarizability", rank=2).irreps
+    ((0, 1), (2, 1))
+    """
+
+    name: str
+    rank: int | None = None
+    irrep: Irrep | None = None
+    unit: str = ""
+    constants: bool = True
+
+    def __post_init__(self) -> None:
+        if (self.rank is None) == (self.irrep is None):
+            raise InputError(f"target {self.name!r}: expected either rank or irrep, not both")
+        if self.rank is not None and self.rank not in (0, 1, 2):
+            raise InputError(f"target {self.name!r}: expected rank 0, 1 or 2, got {self.rank!r}")
+        if self.irrep is not None:
+            lam, sigma = self.irrep
+            if lam < 0 or sigma not in (1, -1):
+                raise InputError(
+                    f"target {self.name!r}: expected an irrep (lam >= 0, sigma = +-1), "
+                    f"got {self.irrep!r}"
+                )
+            object.__setattr__(self, "irrep", (int(lam), int(sigma)))
+        known = PROPERTY_UNITS.get(self.name)
+        if known and self.unit and self.unit != known:
+            raise InputError(
+                f"target {self.name!r}: its unit is {known}; labels in others are converted "
+                "when they are read"
+            )
+        if known:
+            object.__setattr__(self, "unit", known)
+
+    @property
+    def irreps(self) -> tuple[Irrep, ...]:
+        """The (lam, sigma) of its parts."""
+        if self.irrep is not None:
+            return (self.irrep,)
+        return (((0, 1),), ((1, 1),), ((0, 1), (2, 1)))[self.rank or 0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one label."""
+        if self.irrep is not None:
+            return (2 * self.irrep[0] + 1,)
+        return ((), (3,), (3, 3))[self.rank or 0]
+
+    def has_constants(self, irrep: Irrep) -> bool:
+        """Whether per-species constants belong to this part."""
+        return self.constants and irrep == (0, 1)
+
+    def to_irreps(self, labels: np.ndarray) -> dict[Irrep, np.ndarray]:
+        r"""Labels (n, *shape) as {irrep: (n, 2 lam + 1)}."""
+        if self.rank is None or self.rank == 0:
+            return {self.irreps[0]: labels.reshape(len(labels), -1)}
+        q = _M_FROM_CARTESIAN
+        if self.rank == 1:
+            return {(1, 1): labels[:, q]}
+        tensor = labels[:, q[:, None], q]
+        return {
+            irrep: np.einsum("nab,abm->nm", tensor, coupling_table(1, 1, irrep[0]))
+            for irrep in self.irreps
+        }
+
+    def from_irreps(self, parts: Mapping[Irrep, np.ndarray]) -> np.ndarray:
+        r"""The inverse of `to_irreps`, (n, *shape)."""
+        if self.rank is None or self.rank == 0:
+            part = parts[self.irreps[0]]
+            return part.reshape(len(part), *self.shape)
+        back = np.argsort(_M_FROM_CARTESIAN)
+        if self.rank == 1:
+            return parts[1, 1][:, back]
+        tensor = sum(
+            np.einsum("nm,abm->nab", part, coupling_table(1, 1, lam))
+            for (lam, _), part in parts.items()
+        )
+        return np.asarray(tensor)[:, back[:, None], back]
+
+
+_KNOWN = {
+    "energy": Target("energy", rank=0),
+    "dipole": Target("dipole", rank=1),
+    "polarizability": Target("polarizability", rank=2),
+}
+
+
+def as_target(target: str | Target) -> Target:
+    r"""A `Target` by name, or itself.
+
+    Raises
+    ------
+    InputError
+        For names whose rank linvop cannot know, and for targets this version cannot learn.
+    """
+    if isinstance(target, Target):
+        return target
+    if target in _KNOWN:
+        return _KNOWN[target]
+    if target in ("forces", "fock", "density"):
+        raise InputError(f"target {target!r}: this version learns {', '.join(_KNOWN)} and Target(...)")
+    raise InputError(
+        f"target {target!r}: expected {', '.join(_KNOWN)}, or linvop.Target({target!r}, rank=...)"
+    )
+
+
+def as_targets(targets: Sequence[str | Target] | str | Target) -> tuple[Target, ...]:
+    r"""Targets by name or as objects, without repetition."""
+    items = [targets] if isinstance(targets, str | Target) else list(targets)
+    out = tuple(as_target(t) for t in items)
+    names = [t.name for t in out]
+    if not out or len(set(names)) != len(names):
+        raise InputError(f"targets: expected at least one, each once, got {names}")
+    return out

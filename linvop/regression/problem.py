@@ -1,0 +1,129 @@
+r"""The input of a ridge fit, checked, and every target and constant a column.
+
+Shapes: n rows, p penalised columns, k constants, t targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.regression.groups import row_groups
+from linvop.regression.scaling import check_finite_rows
+
+__all__ = ["Problem", "check_targets_vary"]
+
+_CONSTANT_TARGET = 1e-13
+"""What is left of a target next to the constants, relative to its norm, if it is rounding."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    r"""``min sum_rows w (A c + A0 b - y)^2 + alpha |Gamma c|^2``, as arrays.
+
+    Attributes
+    ----------
+    A : (n, p) float64
+    y : (n, t) float64
+    constants : (n, k) float64
+        A0; k may be 0.
+    weights : (n,) float64
+    labels : (n,) int
+        Groups of rows that leave together.
+    penalty : (p,) float64
+        The prior part of Gamma.
+    n_components : int
+    """
+
+    A: np.ndarray
+    y: np.ndarray
+    constants: np.ndarray
+    weights: np.ndarray
+    labels: np.ndarray
+    penalty: np.ndarray
+    n_components: int
+
+    @classmethod
+    def checked(
+        cls,
+        A: np.ndarray,
+        y: np.ndarray,
+        *,
+        penalty: np.ndarray | None,
+        constants: np.ndarray | None,
+        groups: np.ndarray | None,
+        weights: np.ndarray | None,
+        n_components: int,
+    ) -> Problem:
+        """Return the problem, or raise `InputError` with what was expected and what was got."""
+        A = np.asarray(A, dtype=float)
+        if A.ndim != 2 or A.size == 0:
+            raise InputError(f"A: expected a matrix with rows and columns, got shape {A.shape}")
+        n, p = A.shape
+        y = np.asarray(y, dtype=float)
+        if y.ndim not in (1, 2) or len(y) != n or y.size == 0:
+            raise InputError(f"y: expected shape ({n},) or ({n}, n_targets), got {y.shape}")
+        if n_components < 1 or n % n_components:
+            raise InputError(
+                f"n_components: expected a positive divisor of the {n} rows, got {n_components}"
+            )
+        A0 = np.zeros((n, 0)) if constants is None else np.asarray(constants, dtype=float)
+        if A0.ndim != 2 or len(A0) != n:
+            raise InputError(f"constants: expected shape ({n}, k), got {A0.shape}")
+        if n_components > 1 and A0.shape[1]:
+            raise InputError(
+                f"constants: expected none for a target of {n_components} components (a constant "
+                f"tensor is not equivariant), got {A0.shape[1]}"
+            )
+        check_finite_rows(A, "A")
+        check_finite_rows(y, "y")
+        if A0.shape[1]:
+            check_finite_rows(A0, "constants")
+        return cls(
+            A=A,
+            y=y.reshape(n, -1),
+            constants=A0,
+            weights=_positive(weights, n, "weights"),
+            labels=row_groups(groups, n, n_components),
+            penalty=_positive(penalty, p, "penalty"),
+            n_components=n_components,
+        )
+
+    @property
+    def centred(self) -> bool:
+        """Whether columns vary about their mean: with constants that can absorb it."""
+        return self.n_components == 1 and self.constants.shape[1] > 0
+
+
+def check_targets_vary(y: np.ndarray, rotated: np.ndarray) -> None:
+    r"""Raise `InputError` if the constants alone explain a target to rounding.
+
+    Parameters
+    ----------
+    y : (n, t) float64
+        Weighted targets.
+    rotated : (n - k0, t) float64
+        What the constants leave of them.
+    """
+    left, total = np.linalg.norm(rotated, axis=0), np.linalg.norm(y, axis=0)
+    constant = left <= _CONSTANT_TARGET * total
+    if constant.any():
+        raise InputError(
+            f"y: expected targets that vary, got zero variance in target {int(constant.argmax())} "
+            "once the constants are taken out"
+        )
+
+
+def _positive(values: np.ndarray | None, size: int, name: str) -> np.ndarray:
+    if values is None:
+        return np.ones(size)
+    array = np.asarray(values, dtype=float)
+    if array.shape != (size,):
+        raise InputError(f"{name}: expected shape ({size},), got {array.shape}")
+    good = np.isfinite(array) & (array > 0.0)
+    if not good.all():
+        index = int(np.argmin(good))
+        raise InputError(f"{name}: expected positive numbers, got {array[index]} at {index}")
+    return array

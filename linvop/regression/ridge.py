@@ -1,0 +1,357 @@
+r"""Ridge regression with unpenalised constants and closed-form leave-one-group-out.
+
+    min_{c, b}  sum_rows w (A c + A0 b - y)^2 + alpha |Gamma c|^2
+    Gamma_j = penalty_j * sd_j ** column_scale
+
+The fit goes through orthogonal factorisations only: `scaling` (Gamma), `projection` (A0 is
+rotated away), `factorisation` (thin SVD), `leave_out` and `criteria` (alpha). With
+``A1 Gamma^-1 = U1 diag(s) V^T`` of the rotated rows,
+
+    c = Gamma^-1 V diag(s / (s^2 + alpha)) U1^T y1
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.regression.criteria import AlphaSearch, Spectrum, minimise_over_alpha
+from linvop.regression.factorisation import Factorisation
+from linvop.regression.leave_out import LeaveGroupsOut
+from linvop.regression.problem import Problem, check_targets_vary
+from linvop.regression.projection import ConstantsProjection
+from linvop.regression.scaling import check_finite_rows, column_scales, scaled_rows
+
+__all__ = ["RegularisationWarning", "Ridge"]
+
+_CRITERIA = ("loo", "gcv", "evidence")
+_RELATIVE_BOUNDS = (1e-18, 1e2)
+
+
+class RegularisationWarning(UserWarning):
+    """The fit is usable, but the data did not determine the strength of its penalty."""
+
+
+class Ridge:
+    r"""Linear least squares with a diagonal prior, alpha chosen by the data.
+
+    Parameters
+    ----------
+    alpha : float or {"loo", "gcv", "evidence"}
+        Strength of the penalty, or how to choose it: by the leave-one-group-out mean square,
+        by generalised cross-validation, or by the marginal likelihood.
+    column_scale : float
+        Exponent of the column's spread in Gamma: 0 none, 1 full standardisation. The spread
+        is the standard deviation if there are constants to absorb the mean, and otherwise the
+        root mean square over all rows and components.
+    alpha_bounds : tuple of two floats, optional
+        Where to look for alpha; by default ``1e-18 .. 1e2`` times the largest ``s^2``.
+
+    Attributes
+    ----------
+    coef_ : (p,) or (p, t) float64
+        Exactly zero for columns that are constant to rounding.
+    constants_ : (k,) or (k, t) float64
+        b, of minimum norm where the constants are linearly dependent.
+    alpha_, effective_dof_, loo_rmse_ : float or (t,) float64
+        ``effective_dof_ = k0 + sum s^2 / (s^2 + alpha)``; ``loo_rmse_`` is the root of the
+        weighted mean square of `loo_residuals_`.
+    condition_number_ : float
+        Largest over smallest singular value of ``A1 Gamma^-1``, of those above rounding. What
+        the solution sees is the ``regularised_condition_number`` of `report`.
+    loo_residuals_ : (n,) or (n, t) float64
+        y minus its prediction by the fit without the row's group, in the units of y; NaN
+        where a constant would be undetermined without the group.
+    criterion_curve_ : tuple of (m,) and (m,) or (m, t) float64
+        Alphas of the coarse grid and the criterion there (for ``"loo"`` the mean square);
+        for a given alpha, that alpha and its leave-one-out mean square.
+
+    Notes
+    -----
+    Targets share one factorisation, and each has its own alpha. The time is that of one QR of
+    A and one SVD of its triangular factor; the memory, with ``m = min(n, p)``, one A (none
+    besides A itself with `overwrite` and n <= p) and some six times m^2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> A = np.random.default_rng(0).normal(size=(30, 5))
+    >>> y = A @ np.arange(5.0) + 3.0
+    >>> model = Ridge(alpha=1e-12).fit(A, y, constants=np.ones((30, 1)))
+    >>> bool(np.allclose(model.coef_, np.arange(5.0)))
+    True
+    """
+
+    coef_: np.ndarray
+    constants_: np.ndarray
+    alpha_: Any
+    effective_dof_: Any
+    loo_rmse_: Any
+    condition_number_: float
+    loo_residuals_: np.ndarray
+    criterion_curve_: tuple[np.ndarray, np.ndarray]
+
+    def __init__(
+        self,
+        alpha: float | str = "loo",
+        *,
+        column_scale: float = 0.5,
+        alpha_bounds: tuple[float, float] | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.column_scale = column_scale
+        self.alpha_bounds = alpha_bounds
+
+    def __repr__(self) -> str:
+        return (
+            f"Ridge(alpha={self.alpha!r}, column_scale={self.column_scale!r}, "
+            f"alpha_bounds={self.alpha_bounds!r})"
+        )
+
+    def fit(
+        self,
+        A: np.ndarray,
+        y: np.ndarray,
+        *,
+        penalty: np.ndarray | None = None,
+        constants: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        n_components: int = 1,
+        overwrite: bool = False,
+    ) -> Ridge:
+        r"""Fit coefficients and constants.
+
+        Parameters
+        ----------
+        A : (n, p) float
+            Penalised columns. Rows of a tensor target are stacked structure by structure,
+            components fastest.
+        y : (n,) or (n, t) float
+        penalty : (p,) float, optional
+            Prior: how much a column costs, positive, before the column scale.
+        constants : (n, k) float, optional
+            Unpenalised columns A0, for instance counts of atoms; none for tensor targets.
+        groups : (n,) int, optional
+            Rows that leave together; by default blocks of `n_components` rows.
+        weights : (n,) float, optional
+            Positive weights w.
+        n_components : int
+            ``2 lam + 1``.
+        overwrite : bool
+            Whether the memory of A may be used and destroyed (C-ordered float64 only).
+
+        Raises
+        ------
+        InputError
+            For shapes that do not fit, entries that are not finite, too few rows, targets
+            without variance, and designs without a column that varies.
+        """
+        self._check_parameters()
+        problem = Problem.checked(
+            A,
+            y,
+            penalty=penalty,
+            constants=constants,
+            groups=groups,
+            weights=weights,
+            n_components=n_components,
+        )
+        root_w = np.sqrt(problem.weights)[:, None]
+        projection = ConstantsProjection(problem.constants * root_w)
+        k0 = projection.rank
+        if len(root_w) <= k0 + 1:
+            raise InputError(
+                f"expected more than {k0 + 1} rows to fit {k0} independent constants and a "
+                f"coefficient, got {len(root_w)}"
+            )
+        rotated_y = projection.rotate(problem.y * root_w)
+        check_targets_vary(problem.y * root_w, rotated_y[k0:])
+        X, gamma, active = self._scaled_design(problem, overwrite)
+        projection.rotate(X)
+        top = X[:k0].copy()
+        factorisation = Factorisation(X[k0:])
+        del X
+
+        scaled = self._solve(problem, projection, factorisation, rotated_y[k0:])
+        coef = np.zeros((len(active), scaled.shape[1]))
+        coef[active] = scaled / gamma[:, None]
+        self._report |= {
+            "n_columns": len(active),
+            "n_constant_columns": int((~active).sum()),
+            "n_constants": problem.constants.shape[1],
+            "rank_of_constants": k0,
+        }
+        self._set_fitted(coef, projection.solve(rotated_y[:k0] - top @ scaled), np.ndim(y) == 1)
+        return self
+
+    def predict(self, A: np.ndarray, constants: np.ndarray | None = None) -> np.ndarray:
+        r"""Return ``A c + A0 b``, (n,) or (n, t) as y was.
+
+        Raises
+        ------
+        InputError
+            If a shape is not that of the fit.
+        """
+        if not hasattr(self, "coef_"):
+            raise InputError("Ridge.predict: expected a fitted model; call fit first")
+        A = np.asarray(A, dtype=float)
+        p, k = len(self.coef_), len(self.constants_)
+        if A.ndim != 2 or A.shape[1] != p:
+            raise InputError(f"A: expected shape (n, {p}), got {A.shape}")
+        check_finite_rows(A, "A")
+        out = A @ self.coef_
+        if k or constants is not None:
+            shape = None if constants is None else np.shape(constants)
+            if shape != (len(A), k):
+                raise InputError(f"constants: expected shape ({len(A)}, {k}), got {shape}")
+            out += np.asarray(constants, dtype=float) @ self.constants_
+        return out
+
+    def report(self) -> dict[str, Any]:
+        """Return what there is to know about the fit, as numbers and lists."""
+        if not hasattr(self, "coef_"):
+            raise InputError("Ridge.report: expected a fitted model; call fit first")
+        return dict(self._report)
+
+    def _check_parameters(self) -> None:
+        if isinstance(self.alpha, str):
+            if self.alpha not in _CRITERIA:
+                raise InputError(
+                    f"alpha: expected a number or one of {', '.join(_CRITERIA)}, got {self.alpha!r}"
+                )
+        elif not 0.0 < self.alpha < np.inf:
+            raise InputError(f"alpha: expected a positive number, got {self.alpha!r}")
+        if not 0.0 <= self.column_scale < np.inf:
+            raise InputError(f"column_scale: expected a number >= 0, got {self.column_scale!r}")
+        bounds = self.alpha_bounds
+        if bounds is not None and not (len(bounds) == 2 and 0.0 < bounds[0] < bounds[1] < np.inf):
+            raise InputError(f"alpha_bounds: expected 0 < lower < upper, got {bounds!r}")
+
+    def _scaled_design(
+        self, problem: Problem, overwrite: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return ``w^1/2 A Gamma^-1`` of the active columns, their Gamma and which they are."""
+        scales = column_scales(
+            problem.A, problem.weights, power=self.column_scale, centred=problem.centred
+        )
+        active = scales.active
+        if not active.any():
+            raise InputError("A: expected a column that varies over the rows, got none")
+        gamma = (problem.penalty * scales.scale)[active]
+        X = scaled_rows(problem.A, np.sqrt(problem.weights), gamma, active, overwrite=overwrite)
+        return X, gamma, active
+
+    def _solve(
+        self,
+        problem: Problem,
+        projection: ConstantsProjection,
+        factorisation: Factorisation,
+        y1: np.ndarray,
+    ) -> np.ndarray:
+        """Choose alpha, keep the diagnostics and return ``Gamma c``, (p_active, t)."""
+        s = factorisation.singular_values
+        beta = factorisation.left.T @ y1
+        rest = (factorisation.complement(y1) ** 2).sum(axis=0)
+        spectrum = Spectrum(s, beta, rest, len(problem.y), len(y1))
+        bounds = self._bounds(float(s[0]))
+        leave_out = LeaveGroupsOut(
+            projection, factorisation, y1, problem.labels, problem.weights, bounds[0]
+        )
+        if isinstance(self.alpha, str):
+            criteria: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+                "loo": leave_out.mean_square,
+                "gcv": spectrum.gcv,
+                "evidence": spectrum.evidence,
+            }
+            search = minimise_over_alpha(criteria[self.alpha], bounds, y1.shape[1])
+        else:
+            alphas = np.full(y1.shape[1], float(self.alpha))
+            value = leave_out.mean_square(alphas, np.arange(len(alphas)))
+            at_bound = np.zeros(len(alphas), dtype=bool)
+            search = AlphaSearch(alphas, alphas[:1], value[None], at_bound, at_bound)
+        self._diagnose(problem, spectrum, search, leave_out)
+        filtered = s[:, None] / (s[:, None] ** 2 + search.alpha) * beta
+        return factorisation.right_times(filtered)
+
+    def _bounds(self, s_max: float) -> tuple[float, float]:
+        if not isinstance(self.alpha, str):
+            return float(self.alpha), float(self.alpha)
+        if self.alpha_bounds is not None:
+            return float(self.alpha_bounds[0]), float(self.alpha_bounds[1])
+        return _RELATIVE_BOUNDS[0] * s_max**2, _RELATIVE_BOUNDS[1] * s_max**2
+
+    def _diagnose(
+        self,
+        problem: Problem,
+        spectrum: Spectrum,
+        search: AlphaSearch,
+        leave_out: LeaveGroupsOut,
+    ) -> None:
+        """Keep residuals, curve and report, every target a column; warn where warned."""
+        _warn(search, leave_out)
+        n, alpha = len(problem.y), search.alpha
+        residuals = leave_out.residuals(alpha)
+        kept = ~np.isnan(residuals[:, 0])
+        mean_square = np.average(residuals[kept] ** 2, axis=0, weights=problem.weights[kept])
+        s, p = spectrum.singular_values, problem.A.shape[1]
+        resolved = s[s > max(n, p) * np.finfo(float).eps * s[0]]
+        # Columns beyond the rank see alpha alone.
+        smallest = 0.0 if len(resolved) < p else resolved[-1]
+        self.loo_residuals_ = residuals
+        self.criterion_curve_ = (search.grid, search.values)
+        self.condition_number_ = float(s[0] / resolved[-1])
+        self._report = {
+            "criterion": self.alpha if isinstance(self.alpha, str) else "fixed",
+            "alpha": alpha,
+            "alpha_over_largest_s2": alpha / s[0] ** 2,
+            "at_lower_bound": search.at_lower,
+            "at_upper_bound": search.at_upper,
+            "effective_dof": spectrum.effective_dof(alpha),
+            "loo_rmse": np.sqrt(mean_square),
+            "condition_number": self.condition_number_,
+            "regularised_condition_number": np.sqrt((s[0] ** 2 + alpha) / (smallest**2 + alpha)),
+            "n_rows": n,
+            "rank": len(resolved),
+            "n_groups": leave_out.n_groups,
+            "n_groups_undetermined": leave_out.n_undetermined,
+        }
+
+    def _set_fitted(self, coef: np.ndarray, constants: np.ndarray, single: bool) -> None:
+        """Set the public attributes, without the axis of targets if y had none."""
+        report = self._report
+        self.coef_ = coef[:, 0] if single else coef
+        self.constants_ = constants[:, 0] if single else constants
+        if single:
+            self.loo_residuals_ = self.loo_residuals_[:, 0]
+            self.criterion_curve_ = (self.criterion_curve_[0], self.criterion_curve_[1][:, 0])
+        for key, value in report.items():
+            if isinstance(value, np.ndarray):
+                report[key] = value.tolist()[0] if single else value.tolist()
+        for key in ("alpha", "effective_dof", "loo_rmse"):
+            setattr(self, f"{key}_", report[key] if single else np.array(report[key]))
+
+
+def _warn(search: AlphaSearch, leave_out: LeaveGroupsOut) -> None:
+    messages = []
+    if search.at_lower.any():
+        messages.append(
+            f"alpha at its lower bound for {int(search.at_lower.sum())} of {len(search.alpha)} "
+            "targets: too few columns, or the targets are fitted down to rounding"
+        )
+    if search.at_upper.any():
+        messages.append(
+            f"alpha at its upper bound for {int(search.at_upper.sum())} of {len(search.alpha)} "
+            "targets: the columns explain nothing"
+        )
+    if leave_out.n_undetermined:
+        messages.append(
+            f"{leave_out.n_undetermined} of {leave_out.n_groups} groups of rows are the only ones "
+            "that determine one of the constants; their leave-one-out residuals are NaN"
+        )
+    for message in messages:
+        warnings.warn(message, RegularisationWarning, stacklevel=5)
