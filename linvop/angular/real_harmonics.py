@@ -68,14 +68,13 @@ def complex_from_real(l: int) -> sympy.ImmutableMatrix:
 
     _check(l)
 
-    def entry(row: int, column: int) -> sympy.Expr:
-        a, m = row - l, column - l
-        if abs(a) != abs(m):
-            return sympy.S.Zero
-        root = sympy.sqrt(2) / 2 if m else sympy.S.One
-        return sympy.I ** phase_power(a, m) * root
-
-    return sympy.ImmutableMatrix(2 * l + 1, 2 * l + 1, entry)
+    root = sympy.sqrt(2) / 2
+    U = sympy.zeros(2 * l + 1, 2 * l + 1)
+    U[l, l] = 1
+    for a in (*range(-l, 0), *range(1, l + 1)):
+        for m in (-a, a):
+            U[l + a, l + m] = sympy.I ** phase_power(a, m) * root
+    return sympy.ImmutableMatrix(U)
 
 
 def solid_harmonic_terms(l: int, m: int) -> tuple[Fraction, dict[tuple[int, int, int], int]]:

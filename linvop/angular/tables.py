@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from fractions import Fraction
 from functools import cache
 from hashlib import sha256
@@ -151,7 +152,7 @@ def _rounded_root(square: Fraction) -> float:
 
 def _cache_file(n: int) -> Path | None:
     """Where set n belongs; None where the sources cannot be read and so give no key."""
-    digest = sha256(f"max(l1, l2) <= {n}".encode())
+    digest = sha256()
     try:
         for name in _SOURCES:
             digest.update(Path(__file__).with_name(name).read_bytes())
@@ -204,4 +205,5 @@ def _store(path: Path | None, arrays: dict[str, np.ndarray]) -> None:
         os.replace(temporary, path)
     except OSError:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(OSError):
+                os.unlink(temporary)

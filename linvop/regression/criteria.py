@@ -31,8 +31,8 @@ Criterion = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 _GOLDEN = 0.5 * (5.0**0.5 - 1.0)
 _PER_DECADE = 2
-_STEPS = 32
-"""Golden sections: a bracket of one decade shrinks to 2e-7 of it."""
+_STEPS = 22
+"""Golden sections: a bracket of one decade shrinks to 2.5e-5 of it."""
 
 _AT_BOUND = 1.02
 """A minimiser within this factor of a bound lies at the bound."""

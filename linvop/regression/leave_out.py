@@ -213,7 +213,7 @@ class LeaveGroupsOut:
             unit[rows[groups].reshape(-1), np.arange(unit.shape[1])] = 1.0
             W = factorisation.complement(projection.rotate(unit)[projection.rank :])
             W = W.reshape(len(W), len(groups), g).transpose(1, 0, 2)
-            R = np.linalg.qr(W, mode="r")
+            R = np.asarray(np.linalg.qr(W, mode="r"))
             root[groups] = 0.0
             root[groups, : R.shape[1]] = R
         return root

@@ -1,0 +1,458 @@
+r"""`PropertyModel`: energies, dipoles and other tensors of whole structures, linear in V's words.
+
+.. math:: y_{\lambda\mu} = \sum_i c^{(s_i)} \cdot B_i(\lambda\mu, \sigma) + \sum_i b^{(s_i)}
+          \quad (b \text{ for scalars only})
+
+with one closed-form ridge fit (`linvop.regression.ridge`) for each irrep of each target;
+targets that share an irrep share its design matrix and its factorisation.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop.basis.enumeration import Irrep
+from linvop.errors import InputError
+from linvop.features.basis import Basis, ordered_species
+from linvop.features.design import Progress, structure_rows
+from linvop.io.structures import (
+    charges_and_multiplicities,
+    check_frames,
+    labels,
+    require_one_state,
+)
+from linvop.models.targets import Target, as_targets
+from linvop.regression.groups import duplicate_groups
+from linvop.regression.prior import label_prior
+from linvop.regression.ridge import Ridge
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["LinearPart", "PropertyModel"]
+
+_CHUNK = 512
+"""Structures predicted at a time: features are made, used and dropped."""
+
+
+@dataclass(frozen=True)
+class LinearPart:
+    r"""The fitted coefficients of one irrep of one target.
+
+    Attributes
+    ----------
+    coefficients : (p,) float64
+        In the order of ``basis.labels(species, target="structure", irreps=[irrep])``.
+    constants : (n_species,) float64
+        Added for each atom; zeros where the part has none.
+    report : dict
+        alpha, effective degrees of freedom, condition number, leave-one-out error ...
+    """
+
+    coefficients: np.ndarray
+    constants: np.ndarray
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+class PropertyModel:
+    r"""Linear model of properties of structures.
+
+    Parameters
+    ----------
+    basis : Basis
+    targets : sequence of str or Target
+        ``"energy"``, ``"dipole"``, ``"polarizability"`` or `Target` objects.
+    solver : Ridge, optional
+        Its settings; default leave-one-structure-out.
+    kappa_cost : float
+        Prior: relative cost of each further power of V (`linvop.regression.prior`).
+    atom_energies : mapping of str to float, optional
+        Energies of free atoms in eV, used instead of fitted constants. Structures of a single
+        atom among the training data serve as such too.
+
+    Attributes
+    ----------
+    species_ : tuple of str
+    state_ : (int, int)
+        Total charge and multiplicity of the training data.
+    parts_ : {target name: {(lam, sigma): LinearPart}}
+    """
+
+    def __init__(
+        self,
+        basis: Basis,
+        targets: Sequence[str | Target] | str | Target = ("energy",),
+        solver: Ridge | None = None,
+        *,
+        kappa_cost: float = 1.0,
+        atom_energies: Mapping[str, float] | None = None,
+    ) -> None:
+        self.basis = basis
+        self.targets = as_targets(targets)
+        self.solver = Ridge() if solver is None else solver
+        self.kappa_cost = float(kappa_cost)
+        self.atom_energies = dict(atom_energies) if atom_energies else None
+
+    def __repr__(self) -> str:
+        names = ", ".join(repr(t.name) for t in self.targets)
+        return f"PropertyModel({self.basis!r}, targets=({names},), solver={self.solver!r})"
+
+    # -- fitting ---------------------------------------------------------------------------
+
+    def fit(
+        self,
+        frames: Sequence[Atoms],
+        *,
+        keys: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        weights: np.ndarray | None = None,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "frames",
+    ) -> PropertyModel:
+        r"""Fit to labelled structures.
+
+        Parameters
+        ----------
+        frames : sequence of ase.Atoms
+            With labels as `linvop.read` leaves them, or under the names in `keys`.
+        keys, units : mapping, optional
+            ``{"energy": "energy_Ha"}``, ``{"energy": "Hartree"}``.
+        weights : (n_frames,) float64, optional
+            Of each structure's squared error.
+        workers : int, optional
+            Threads for the features; default all cores.
+        progress : callable, optional
+            Called with (structures done, structures in all).
+        source : str
+            How messages call the frames, such as the file's name.
+
+        Raises
+        ------
+        InputError
+            For bad structures, missing or bad labels, mixed charge or spin, too few frames.
+        """
+        frames = list(frames)
+        check_frames(frames, source=source)
+        values = {
+            t.name: _label_array(t, frames, keys or {}, units or {}, source) for t in self.targets
+        }
+        free_atoms, frames, values, weights = self._set_free_atoms_apart(
+            frames, values, weights, source
+        )
+        self.state_ = require_one_state(frames, source)
+        _refuse_charged_dipoles(self.targets, self.state_, frames, source)
+        self.species_ = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
+        self.n_train_ = len(frames)
+        counts = self._counts(frames)
+        groups = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
+        rows = structure_rows(
+            self._features(), frames, workers=workers, progress=progress
+        )
+        self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
+        parts = {t.name: t.to_irreps(values[t.name]) for t in self.targets}
+        for irrep in list(rows):
+            self._fit_irrep(irrep, rows.pop(irrep), parts, counts, free_atoms, groups, weights)
+        return self
+
+    def _fit_irrep(
+        self,
+        irrep: Irrep,
+        rows: np.ndarray,
+        parts: dict[str, dict[Irrep, np.ndarray]],
+        counts: np.ndarray,
+        free_atoms: np.ndarray | None,
+        groups: np.ndarray,
+        weights: np.ndarray | None,
+    ) -> None:
+        """One factorisation, for all targets that have this irrep with the same constants."""
+        n, width, p = rows.shape
+        column_labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
+        penalty = label_prior(column_labels, self.kappa_cost)
+        self._warn_without_angles(irrep)
+        kinds = {
+            kind: [t for t in self.targets if irrep in t.irreps and self._constants(t, irrep) == kind]
+            for kind in ("fitted", "given", "none")
+        }
+        for kind, targets in kinds.items():
+            if not targets:
+                continue
+            y = np.stack([parts[t.name][irrep].reshape(n * width) for t in targets], axis=1)
+            if kind == "given":
+                y = y - (counts @ np.asarray(free_atoms))[:, None]
+            last = targets is [t for t in kinds.values() if t][-1]
+            solver = self.solver.clone()
+            solver.fit(
+                rows.reshape(n * width, p),
+                y,
+                penalty=penalty,
+                constants=counts if kind == "fitted" else None,
+                groups=np.repeat(groups, width),
+                weights=None if weights is None else np.repeat(weights, width),
+                n_components=width,
+                overwrite=last,
+            )
+            for k, t in enumerate(targets):
+                constants = np.zeros(len(self.species_))
+                if kind == "fitted":
+                    constants = solver.constants_[:, k]
+                elif kind == "given":
+                    constants = np.asarray(free_atoms)
+                self.parts_[t.name][irrep] = LinearPart(
+                    solver.coef_[:, k], constants, solver.report(k)
+                )
+
+    def _constants(self, target: Target, irrep: Irrep) -> str:
+        if not target.has_constants(irrep):
+            return "none"
+        return "given" if target.name == "energy" and self._free_atoms_known else "fitted"
+
+    def _set_free_atoms_apart(
+        self,
+        frames: list[Atoms],
+        values: dict[str, np.ndarray],
+        weights: np.ndarray | None,
+        source: str,
+    ) -> tuple[np.ndarray | None, list[Atoms], dict[str, np.ndarray], np.ndarray | None]:
+        """Energies of free atoms (given, or found as one-atom frames) and all other frames."""
+        single = np.asarray([len(a) == 1 for a in frames])
+        known = dict(self.atom_energies or {})
+        if "energy" in values:
+            for a, e in zip(frames, values["energy"], strict=True):
+                if len(a) == 1:
+                    known.setdefault(a.get_chemical_symbols()[0], float(e))
+        kept = np.flatnonzero(~single) if not single.all() else np.arange(len(frames))
+        if weights is not None:
+            weights = np.asarray(weights, dtype=float)
+            if weights.shape != (len(frames),):
+                raise InputError(
+                    f"weights: expected shape ({len(frames)},), got {weights.shape}"
+                )
+            weights = weights[kept]
+        frames = [frames[k] for k in kept]
+        self._free_atoms_known = bool(known) and not single.all()
+        if not self._free_atoms_known:
+            return None, frames, {k: v[kept] for k, v in values.items()}, weights
+        species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
+        lost = [s for s in species if s not in known]
+        if lost:
+            raise InputError(
+                f"{source}: energies of free atoms are given for {', '.join(known)} "
+                f"but not for {', '.join(lost)}; give all or none"
+            )
+        energies = np.asarray([known[s] for s in species])
+        return energies, frames, {k: v[kept] for k, v in values.items()}, weights
+
+    def _warn_without_angles(self, irrep: Irrep) -> None:
+        for (s, lam, sigma), n in self.basis.counts(self.species_, target="structure").items():
+            if (lam, sigma) == irrep and n == 0:
+                warnings.warn(
+                    f"{s} has no features with lam = {lam}, sigma = {sigma:+d} in this AO basis "
+                    f"({self.basis.ao_basis.name}: shells of {s} reach no such angle)",
+                    stacklevel=4,
+                )
+
+    # -- using -----------------------------------------------------------------------------
+
+    def predict(
+        self,
+        frames: Sequence[Atoms],
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "frames",
+    ) -> list[dict[str, Any]]:
+        r"""Predictions in ASE units, one dict a frame.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, or for structures of other species, charge or spin.
+        """
+        arrays = self.predict_arrays(frames, workers=workers, progress=progress, source=source)
+        return [
+            {
+                name: float(value[k]) if value.ndim == 1 else value[k]
+                for name, value in arrays.items()
+            }
+            for k in range(len(frames))
+        ]
+
+    def predict_arrays(
+        self,
+        frames: Sequence[Atoms],
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "frames",
+    ) -> dict[str, np.ndarray]:
+        r"""Predictions as ``{target: (n_frames, *shape)}``; see `predict`."""
+        self._require_fitted()
+        frames = list(frames)
+        check_frames(frames, source=source, species=self.species_)
+        self._require_state(frames, source)
+        counts = self._counts(frames)
+        features = self._features()
+        sums: dict[str, dict[Irrep, list[np.ndarray]]] = {
+            t.name: {irrep: [] for irrep in t.irreps} for t in self.targets
+        }
+        for first in range(0, len(frames), _CHUNK):
+            chunk = slice(first, first + _CHUNK)
+
+            def done(k: int, n: int, first: int = first) -> None:
+                if progress is not None:
+                    progress(first + k, len(frames))
+
+            rows = structure_rows(features, frames[chunk], workers=workers, progress=done)
+            for t in self.targets:
+                for irrep, part in self.parts_[t.name].items():
+                    values = rows[irrep] @ part.coefficients
+                    if t.has_constants(irrep):
+                        values += (counts[chunk] @ part.constants)[:, None]
+                    sums[t.name][irrep].append(values)
+        return {
+            t.name: t.from_irreps({i: np.concatenate(v) for i, v in sums[t.name].items()})
+            for t in self.targets
+        }
+
+    def score(
+        self,
+        frames: Sequence[Atoms],
+        *,
+        keys: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "frames",
+    ) -> dict[str, dict[str, Any]]:
+        r"""Errors on labelled structures: ``{target: {mae, rmse, r2, ...}}``; see `errors`."""
+        frames = list(frames)
+        true = {
+            t.name: _label_array(t, frames, keys or {}, units or {}, source) for t in self.targets
+        }
+        predicted = self.predict_arrays(frames, workers=workers, progress=progress, source=source)
+        return {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in self.targets}
+
+    def report(self) -> dict[str, Any]:
+        """What the fit found: sizes and, for each part, the solver's report."""
+        self._require_fitted()
+        return {
+            "basis": repr(self.basis),
+            "species": list(self.species_),
+            "n_train": self.n_train_,
+            "parts": {
+                name: {
+                    f"lam={lam} sigma={sigma:+d}": {
+                        "n_columns": len(part.coefficients),
+                        **part.report,
+                    }
+                    for (lam, sigma), part in parts.items()
+                }
+                for name, parts in self.parts_.items()
+            },
+        }
+
+    def save(self, path: str, *, force: bool = False) -> None:
+        r"""Write the model to an HDF5 file (`linvop.load` reads it)."""
+        from linvop.models.storage import save_property_model
+
+        self._require_fitted()
+        save_property_model(self, path, force=force)
+
+    # -- shared ----------------------------------------------------------------------------
+
+    def _features(self):
+        irreps = tuple(sorted({irrep for t in self.targets for irrep in t.irreps}))
+        return self.basis.compile(self.species_, irreps, "structure")
+
+    def _counts(self, frames: Sequence[Atoms]) -> np.ndarray:
+        """Atoms of each species, (n_frames, n_species)."""
+        from linvop.orbitals.shells import symbol_of
+
+        position = {s: k for k, s in enumerate(self.species_)}
+        counts = np.zeros((len(frames), len(self.species_)))
+        for row, atoms in zip(counts, frames, strict=True):
+            for z, n in zip(*np.unique(atoms.numbers, return_counts=True), strict=True):
+                row[position[symbol_of(int(z))]] = n
+        return counts
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "parts_"):
+            raise InputError("this model is not fitted: call fit(frames) first")
+
+    def _require_state(self, frames: Sequence[Atoms], source: str) -> None:
+        states = np.column_stack(charges_and_multiplicities(frames))
+        other = np.flatnonzero((states != np.asarray(self.state_)).any(axis=1))
+        if other.size:
+            k = int(other[0])
+            raise InputError(
+                f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
+                f"expected {self.state_[0]} and {self.state_[1]} as in the training data"
+            )
+
+
+def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str, Any]:
+    r"""Errors of predictions (n, ...).
+
+    Returns
+    -------
+    dict
+        ``mae`` and ``rmse`` over all components; ``rmse_norm``, the root mean square over
+        structures of the norm of the error (equal to ``rmse`` for scalars); ``std`` of the
+        labels (root mean square for tensors); ``r2 = 1 - rmse^2 / std^2``; ``n``; ``unit``.
+    """
+    difference = (predicted - true).reshape(len(true), -1)
+    flat = true.reshape(len(true), -1)
+    spread = flat - flat.mean(axis=0) if flat.shape[1] == 1 else flat
+    rmse, std = np.sqrt(np.mean(difference**2)), np.sqrt(np.mean(spread**2))
+    return {
+        "mae": float(np.mean(np.abs(difference))),
+        "rmse": float(rmse),
+        "rmse_norm": float(np.sqrt(np.mean(np.sum(difference**2, axis=1)))),
+        "max": float(np.max(np.abs(difference))),
+        "r2": float(1 - (rmse / std) ** 2) if std > 0 else float("nan"),
+        "std": float(std),
+        "n": len(true),
+        "unit": unit,
+    }
+
+
+def _label_array(
+    target: Target,
+    frames: Sequence[Atoms],
+    keys: Mapping[str, str],
+    units: Mapping[str, str],
+    source: str,
+) -> np.ndarray:
+    """Labels of all frames, (n, *shape)."""
+    found = labels(
+        frames, target.name, key=keys.get(target.name), unit=units.get(target.name), source=source
+    )
+    size = int(np.prod(target.shape))
+    for k, value in enumerate(found):
+        if np.size(value) != size:
+            raise InputError(
+                f"{source}, frame {k}: {target.name} has shape {np.shape(value)}, "
+                f"expected {target.shape}"
+            )
+    return np.stack([np.asarray(v, dtype=float).reshape(target.shape) for v in found])
+
+
+def _refuse_charged_dipoles(
+    targets: Sequence[Target], state: tuple[int, int], frames: Sequence[Atoms], source: str
+) -> None:
+    """A charged system's dipole depends on the origin, which labels must state."""
+    if state[0] == 0 or not any(t.name == "dipole" for t in targets):
+        return
+    for k, a in enumerate(frames):
+        if a.info.get("dipole_origin") != "centre_of_nuclear_charge":
+            raise InputError(
+                f"{source}, frame {k}: the dipole of a charged system (charge {state[0]:+d}) "
+                "depends on its origin: expected info['dipole_origin'] = "
+                f"'centre_of_nuclear_charge', got {a.info.get('dipole_origin')!r}"
+            )
