@@ -214,8 +214,7 @@ def point_charge_potential(
     positions = np.atleast_2d(np.asarray(positions, dtype=float))
     if positions.shape != (len(charges), 3):
         raise InputError(
-            f"point charges: expected positions of shape ({len(charges)}, 3), "
-            f"got {positions.shape}"
+            f"point charges: expected positions of shape ({len(charges)}, 3), got {positions.shape}"
         )
     if not (np.isfinite(charges).all() and np.isfinite(positions).all()):
         raise InputError("point charges: expected finite charges and positions")
@@ -244,4 +243,3 @@ def uniform_field(
     if origin is not None:
         env[_PTR_ORIGIN : _PTR_ORIGIN + 3] = origin
     return np.tensordot(field, system.integral("int1e_r_sph", components=3, env=env), axes=1)
-

@@ -20,10 +20,10 @@ cyclicity
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -107,7 +107,7 @@ class SiteEnumeration:
             return ((0, n),)
         if self.resolution == "species":
             counts = np.cumsum([0] + [len(self.shells[s]) for s in self.species])
-            return tuple((int(a), int(b)) for a, b in zip(counts[:-1], counts[1:], strict=True))
+            return tuple((int(a), int(b)) for a, b in pairwise(counts))
         return tuple((k, k + 1) for k in range(n))
 
     def paths(self, kappa: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:

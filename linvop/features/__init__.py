@@ -1,0 +1,1 @@
+r"""From structures to feature arrays: `Basis`, metrics, contractions, design rows."""

@@ -46,7 +46,7 @@ def ordered_species(species: Iterable[str | int]) -> tuple[str, ...]:
 
     numbers = set()
     for s in species:
-        if isinstance(s, str) and (s not in NUC or not 1 <= NUC[s]):
+        if isinstance(s, str) and (s not in NUC or not NUC[s] >= 1):
             raise InputError(f"species {s!r}: expected the symbol of an element")
         numbers.add(NUC[s] if isinstance(s, str) else int(s))
     if not numbers:
@@ -99,7 +99,7 @@ class Basis:
     resolution: str = "shell"
     metric: str = "ao"
     sources: str = "total"
-    screening: float | None | Sequence[float | None] = None
+    screening: float | Sequence[float | None] | None = None
     lam_max: int = 4
 
     def __post_init__(self) -> None:
@@ -230,7 +230,9 @@ class Basis:
         {(species, lam, sigma): (n_sites, 2 lam + 1, n_columns) float64}
             Sites in the order of the atoms; powers of Hartree.
         """
-        features = self.compile(atoms.get_chemical_symbols() if species is None else species, irreps)
+        features = self.compile(
+            atoms.get_chemical_symbols() if species is None else species, irreps
+        )
         return features.sites(System.from_atoms(atoms, self.ao_basis))
 
 

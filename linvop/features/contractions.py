@@ -58,9 +58,7 @@ class SiteFeatures:
                 out[(s, *irrep)] = values
         return out
 
-    def structure(
-        self, system: System, kernel: Kernel = cpu.site_rows
-    ) -> dict[Irrep, np.ndarray]:
+    def structure(self, system: System, kernel: Kernel = cpu.site_rows) -> dict[Irrep, np.ndarray]:
         r"""Features summed over the atoms of each species, ``{irrep: (2 lam + 1, p)}``."""
         split = {
             s: self.plans[s].split(rows)
@@ -91,9 +89,7 @@ class SiteFeatures:
             shell += n_shells
             row_of_site = np.zeros(len(sites), np.int64) if summed else np.arange(len(sites))
             n_rows = 1 if summed else len(sites)
-            rows[s] = kernel(
-                self.plans[s], *matrices, channel_start, starts, row_of_site, n_rows
-            )
+            rows[s] = kernel(self.plans[s], *matrices, channel_start, starts, row_of_site, n_rows)
         return rows
 
     def _channel_start(self, order: ChannelOrder) -> np.ndarray:
@@ -102,9 +98,7 @@ class SiteFeatures:
 
 
 @lru_cache(maxsize=64)
-def compiled(
-    enumeration: SiteEnumeration, irreps: tuple[Irrep, ...], target: str
-) -> SiteFeatures:
+def compiled(enumeration: SiteEnumeration, irreps: tuple[Irrep, ...], target: str) -> SiteFeatures:
     r"""Plans for all species of an enumeration; made once and kept."""
     plans = {s: site_plan(enumeration, s, irreps, target) for s in enumeration.species}
     return SiteFeatures(enumeration, irreps, target, plans)

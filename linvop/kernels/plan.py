@@ -218,5 +218,5 @@ def _cut(
         return -1, -1, sources[0]
     m = (len(sources) + 1) // 2
     head = groups.add(sources[:m], channels[: m - 1])
-    tail = groups.add(sources[:m - 1 : -1], channels[:m - 1 : -1])
+    tail = groups.add(sources[: m - 1 : -1], channels[: m - 1 : -1])
     return head, tail, channels[m - 1]

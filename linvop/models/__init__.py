@@ -1,0 +1,1 @@
+r"""Models that are fitted, used and stored."""

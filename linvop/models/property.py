@@ -18,15 +18,12 @@ import numpy as np
 
 from linvop.basis.enumeration import Irrep
 from linvop.errors import InputError
-from linvop.features.basis import Basis, ordered_species
+from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
-from linvop.io.structures import (
-    charges_and_multiplicities,
-    check_frames,
-    labels,
-    require_one_state,
-)
+from linvop.io.structures import charges_and_multiplicities, check_frames
+from linvop.models.metrics import errors
 from linvop.models.targets import Target, as_targets
+from linvop.models.training import TrainingSet, label_array, training_set
 from linvop.regression.groups import duplicate_groups
 from linvop.regression.prior import label_prior
 from linvop.regression.ridge import Ridge
@@ -137,116 +134,69 @@ class PropertyModel:
         InputError
             For bad structures, missing or bad labels, mixed charge or spin, too few frames.
         """
-        frames = list(frames)
-        check_frames(frames, source=source)
-        values = {
-            t.name: _label_array(t, frames, keys or {}, units or {}, source) for t in self.targets
-        }
-        free_atoms, frames, values, weights = self._set_free_atoms_apart(
-            frames, values, weights, source
+        data = training_set(
+            frames,
+            self.targets,
+            keys=keys or {},
+            units=units or {},
+            weights=weights,
+            atom_energies=self.atom_energies,
+            source=source,
         )
-        self.state_ = require_one_state(frames, source)
-        _refuse_charged_dipoles(self.targets, self.state_, frames, source)
-        self.species_ = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
-        self.n_train_ = len(frames)
-        counts = self._counts(frames)
-        groups = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
-        rows = structure_rows(
-            self._features(), frames, workers=workers, progress=progress
+        self.species_, self.state_ = data.species, data.state
+        self.n_train_ = len(data.frames)
+        groups = duplicate_groups(
+            [a.numbers for a in data.frames], [a.positions for a in data.frames]
         )
+        rows = structure_rows(self._features(), data.frames, workers=workers, progress=progress)
         self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
-        parts = {t.name: t.to_irreps(values[t.name]) for t in self.targets}
         for irrep in list(rows):
-            self._fit_irrep(irrep, rows.pop(irrep), parts, counts, free_atoms, groups, weights)
+            self._fit_irrep(irrep, rows.pop(irrep), data, groups)
         return self
 
     def _fit_irrep(
-        self,
-        irrep: Irrep,
-        rows: np.ndarray,
-        parts: dict[str, dict[Irrep, np.ndarray]],
-        counts: np.ndarray,
-        free_atoms: np.ndarray | None,
-        groups: np.ndarray,
-        weights: np.ndarray | None,
+        self, irrep: Irrep, rows: np.ndarray, data: TrainingSet, groups: np.ndarray
     ) -> None:
-        """One factorisation, for all targets that have this irrep with the same constants."""
+        """Fit one irrep of all targets that have it; `rows` are destroyed."""
+        self._warn_without_angles(irrep)
         n, width, p = rows.shape
         column_labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
-        penalty = label_prior(column_labels, self.kappa_cost)
-        self._warn_without_angles(irrep)
-        kinds = {
-            kind: [t for t in self.targets if irrep in t.irreps and self._constants(t, irrep) == kind]
-            for kind in ("fitted", "given", "none")
-        }
-        for kind, targets in kinds.items():
-            if not targets:
-                continue
-            y = np.stack([parts[t.name][irrep].reshape(n * width) for t in targets], axis=1)
-            if kind == "given":
-                y = y - (counts @ np.asarray(free_atoms))[:, None]
-            last = targets is [t for t in kinds.values() if t][-1]
-            solver = self.solver.clone()
-            solver.fit(
+        counts = self._counts(data.frames)
+        shared: dict[str, list[Target]] = {}
+        for t in self.targets:
+            if irrep in t.irreps:
+                kind = "none" if not t.has_constants(irrep) else "fitted"
+                if t.name == "energy" and data.free_atoms is not None:
+                    kind = "given"
+                shared.setdefault(kind, []).append(t)
+        for k, (kind, targets) in enumerate(shared.items(), start=1):
+            free = data.free_atoms if kind == "given" else None
+            parts = [t.to_irreps(data.values[t.name])[irrep] for t in targets]
+            y = np.stack([part.reshape(n * width) for part in parts], axis=1)
+            if free is not None:
+                y = y - (counts @ free)[:, None]
+            # One factorisation serves all targets with the same rows and constants.
+            solver = Ridge(
+                self.solver.alpha,
+                column_scale=self.solver.column_scale,
+                alpha_bounds=self.solver.alpha_bounds,
+            ).fit(
                 rows.reshape(n * width, p),
                 y,
-                penalty=penalty,
+                penalty=label_prior(column_labels, self.kappa_cost),
                 constants=counts if kind == "fitted" else None,
                 groups=np.repeat(groups, width),
-                weights=None if weights is None else np.repeat(weights, width),
+                weights=None if data.weights is None else np.repeat(data.weights, width),
                 n_components=width,
-                overwrite=last,
+                overwrite=k == len(shared),
             )
-            for k, t in enumerate(targets):
-                constants = np.zeros(len(self.species_))
+            for column, t in enumerate(targets):
+                constants = np.zeros(len(self.species_)) if free is None else free
                 if kind == "fitted":
-                    constants = solver.constants_[:, k]
-                elif kind == "given":
-                    constants = np.asarray(free_atoms)
+                    constants = solver.constants_[:, column]
                 self.parts_[t.name][irrep] = LinearPart(
-                    solver.coef_[:, k], constants, solver.report(k)
+                    solver.coef_[:, column], constants, _report_of(solver, column)
                 )
-
-    def _constants(self, target: Target, irrep: Irrep) -> str:
-        if not target.has_constants(irrep):
-            return "none"
-        return "given" if target.name == "energy" and self._free_atoms_known else "fitted"
-
-    def _set_free_atoms_apart(
-        self,
-        frames: list[Atoms],
-        values: dict[str, np.ndarray],
-        weights: np.ndarray | None,
-        source: str,
-    ) -> tuple[np.ndarray | None, list[Atoms], dict[str, np.ndarray], np.ndarray | None]:
-        """Energies of free atoms (given, or found as one-atom frames) and all other frames."""
-        single = np.asarray([len(a) == 1 for a in frames])
-        known = dict(self.atom_energies or {})
-        if "energy" in values:
-            for a, e in zip(frames, values["energy"], strict=True):
-                if len(a) == 1:
-                    known.setdefault(a.get_chemical_symbols()[0], float(e))
-        kept = np.flatnonzero(~single) if not single.all() else np.arange(len(frames))
-        if weights is not None:
-            weights = np.asarray(weights, dtype=float)
-            if weights.shape != (len(frames),):
-                raise InputError(
-                    f"weights: expected shape ({len(frames)},), got {weights.shape}"
-                )
-            weights = weights[kept]
-        frames = [frames[k] for k in kept]
-        self._free_atoms_known = bool(known) and not single.all()
-        if not self._free_atoms_known:
-            return None, frames, {k: v[kept] for k, v in values.items()}, weights
-        species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
-        lost = [s for s in species if s not in known]
-        if lost:
-            raise InputError(
-                f"{source}: energies of free atoms are given for {', '.join(known)} "
-                f"but not for {', '.join(lost)}; give all or none"
-            )
-        energies = np.asarray([known[s] for s in species])
-        return energies, frames, {k: v[kept] for k, v in values.items()}, weights
 
     def _warn_without_angles(self, irrep: Irrep) -> None:
         for (s, lam, sigma), n in self.basis.counts(self.species_, target="structure").items():
@@ -333,7 +283,7 @@ class PropertyModel:
         r"""Errors on labelled structures: ``{target: {mae, rmse, r2, ...}}``; see `errors`."""
         frames = list(frames)
         true = {
-            t.name: _label_array(t, frames, keys or {}, units or {}, source) for t in self.targets
+            t.name: label_array(t, frames, keys or {}, units or {}, source) for t in self.targets
         }
         predicted = self.predict_arrays(frames, workers=workers, progress=progress, source=source)
         return {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in self.targets}
@@ -396,63 +346,9 @@ class PropertyModel:
             )
 
 
-def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str, Any]:
-    r"""Errors of predictions (n, ...).
-
-    Returns
-    -------
-    dict
-        ``mae`` and ``rmse`` over all components; ``rmse_norm``, the root mean square over
-        structures of the norm of the error (equal to ``rmse`` for scalars); ``std`` of the
-        labels (root mean square for tensors); ``r2 = 1 - rmse^2 / std^2``; ``n``; ``unit``.
-    """
-    difference = (predicted - true).reshape(len(true), -1)
-    flat = true.reshape(len(true), -1)
-    spread = flat - flat.mean(axis=0) if flat.shape[1] == 1 else flat
-    rmse, std = np.sqrt(np.mean(difference**2)), np.sqrt(np.mean(spread**2))
+def _report_of(solver: Ridge, k: int) -> dict[str, Any]:
+    """The solver's report on its k-th target."""
     return {
-        "mae": float(np.mean(np.abs(difference))),
-        "rmse": float(rmse),
-        "rmse_norm": float(np.sqrt(np.mean(np.sum(difference**2, axis=1)))),
-        "max": float(np.max(np.abs(difference))),
-        "r2": float(1 - (rmse / std) ** 2) if std > 0 else float("nan"),
-        "std": float(std),
-        "n": len(true),
-        "unit": unit,
+        key: value[k] if isinstance(value, list) else value
+        for key, value in solver.report().items()
     }
-
-
-def _label_array(
-    target: Target,
-    frames: Sequence[Atoms],
-    keys: Mapping[str, str],
-    units: Mapping[str, str],
-    source: str,
-) -> np.ndarray:
-    """Labels of all frames, (n, *shape)."""
-    found = labels(
-        frames, target.name, key=keys.get(target.name), unit=units.get(target.name), source=source
-    )
-    size = int(np.prod(target.shape))
-    for k, value in enumerate(found):
-        if np.size(value) != size:
-            raise InputError(
-                f"{source}, frame {k}: {target.name} has shape {np.shape(value)}, "
-                f"expected {target.shape}"
-            )
-    return np.stack([np.asarray(v, dtype=float).reshape(target.shape) for v in found])
-
-
-def _refuse_charged_dipoles(
-    targets: Sequence[Target], state: tuple[int, int], frames: Sequence[Atoms], source: str
-) -> None:
-    """A charged system's dipole depends on the origin, which labels must state."""
-    if state[0] == 0 or not any(t.name == "dipole" for t in targets):
-        return
-    for k, a in enumerate(frames):
-        if a.info.get("dipole_origin") != "centre_of_nuclear_charge":
-            raise InputError(
-                f"{source}, frame {k}: the dipole of a charged system (charge {state[0]:+d}) "
-                "depends on its origin: expected info['dipole_origin'] = "
-                f"'centre_of_nuclear_charge', got {a.info.get('dipole_origin')!r}"
-            )

@@ -144,7 +144,9 @@ def as_target(target: str | Target) -> Target:
     if target in _KNOWN:
         return _KNOWN[target]
     if target in ("forces", "fock", "density"):
-        raise InputError(f"target {target!r}: this version learns {', '.join(_KNOWN)} and Target(...)")
+        raise InputError(
+            f"target {target!r}: this version learns {', '.join(_KNOWN)} and Target(...)"
+        )
     raise InputError(
         f"target {target!r}: expected {', '.join(_KNOWN)}, or linvop.Target({target!r}, rank=...)"
     )

@@ -1,0 +1,1 @@
+r"""Atomic orbitals: shells and their layout, orders, blocks and irreps."""

@@ -110,9 +110,7 @@ def _pair_coupling(ao: AOBasis, s: str, t: str, on_site: bool, reduced: bool) ->
     )
 
 
-def _pair_lists(
-    layout: AOLayout, symmetric: bool
-) -> Iterator[tuple[str, str, bool, np.ndarray]]:
+def _pair_lists(layout: AOLayout, symmetric: bool) -> Iterator[tuple[str, str, bool, np.ndarray]]:
     """(species_i, species_j, on_site, atoms (n_pairs, 2)) of all kinds of pairs present."""
     numbers, symbols = np.asarray(layout.numbers), np.asarray(layout.symbols)
     species = [str(symbols[numbers == z][0]) for z in np.unique(numbers)]

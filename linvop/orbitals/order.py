@@ -29,7 +29,9 @@ def m_order(layout: AOLayout) -> np.ndarray:
     r"""Index array q with ``M_m = M_pyscf[q][:, q]``; shape (n_ao,)."""
     order = np.arange(layout.n_ao)
     for symbol, start in zip(layout.symbols, layout.atom_offsets, strict=False):
-        for shell, offset in zip(layout.ao.shells(symbol), layout.shell_offsets[symbol], strict=False):
+        for shell, offset in zip(
+            layout.ao.shells(symbol), layout.shell_offsets[symbol], strict=False
+        ):
             if shell.l == 1:
                 first = start + offset
                 order[first : first + 3] = first + _P_FROM_PYSCF

@@ -63,7 +63,7 @@ class Shell:
         For an unsupported l, unequal lengths, or exponents that are not positive.
     """
 
-    l: int  # noqa: E741
+    l: int
     exponents: tuple[float, ...]
     coefficients: tuple[float, ...]
     n: int = 0
@@ -136,9 +136,11 @@ def _unrolled(symbol: str, raw: list) -> tuple[Shell, ...]:
     """Shells in AO order, general contractions unrolled, n counted."""
     shells: list[Shell] = []
     seen: dict[int, int] = {}
-    for l, *rows in raw:  # noqa: E741
+    for l, *rows in raw:
         if rows and isinstance(rows[0], (int, np.integer)):
-            raise InputError(f"AO basis of {symbol}: a spinor set (kappa = {rows[0]}) is not scalar")
+            raise InputError(
+                f"AO basis of {symbol}: a spinor set (kappa = {rows[0]}) is not scalar"
+            )
         table = np.array(sorted((tuple(map(float, row)) for row in rows), reverse=True))
         if table.ndim != 2 or table.shape[1] < 2:
             raise InputError(f"AO basis of {symbol}: expected rows (exponent, coefficients ...)")

@@ -12,7 +12,6 @@ rotated away), `factorisation` (thin SVD), `leave_out` and `criteria` (alpha). W
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.regression.criteria import AlphaSearch, Spectrum, minimise_over_alpha
+from linvop.regression.diagnosis import RegularisationWarning, report_of_fit, warn_of_alpha
 from linvop.regression.factorisation import Factorisation
 from linvop.regression.leave_out import LeaveGroupsOut
 from linvop.regression.problem import Problem, check_targets_vary
@@ -30,10 +30,6 @@ __all__ = ["RegularisationWarning", "Ridge"]
 
 _CRITERIA = ("loo", "gcv", "evidence")
 _RELATIVE_BOUNDS = (1e-18, 1e2)
-
-
-class RegularisationWarning(UserWarning):
-    """The fit is usable, but the data did not determine the strength of its penalty."""
 
 
 class Ridge:
@@ -94,6 +90,7 @@ class Ridge:
     condition_number_: float
     loo_residuals_: np.ndarray
     criterion_curve_: tuple[np.ndarray, np.ndarray]
+    _report: dict[str, Any]
 
     def __init__(
         self,
@@ -274,7 +271,11 @@ class Ridge:
             value = leave_out.mean_square(alphas, np.arange(len(alphas)))
             at_bound = np.zeros(len(alphas), dtype=bool)
             search = AlphaSearch(alphas, alphas[:1], value[None], at_bound, at_bound)
-        self._diagnose(problem, spectrum, search, leave_out)
+        warn_of_alpha(search, leave_out)
+        self.loo_residuals_ = leave_out.residuals(search.alpha)
+        self.criterion_curve_ = (search.grid, search.values)
+        self._report = {"criterion": self.alpha if isinstance(self.alpha, str) else "fixed"}
+        self._report |= report_of_fit(problem, spectrum, search, leave_out, self.loo_residuals_)
         filtered = s[:, None] / (s[:, None] ** 2 + search.alpha) * beta
         return factorisation.right_times(filtered)
 
@@ -285,73 +286,16 @@ class Ridge:
             return float(self.alpha_bounds[0]), float(self.alpha_bounds[1])
         return _RELATIVE_BOUNDS[0] * s_max**2, _RELATIVE_BOUNDS[1] * s_max**2
 
-    def _diagnose(
-        self,
-        problem: Problem,
-        spectrum: Spectrum,
-        search: AlphaSearch,
-        leave_out: LeaveGroupsOut,
-    ) -> None:
-        """Keep residuals, curve and report, every target a column; warn where warned."""
-        _warn(search, leave_out)
-        n, alpha = len(problem.y), search.alpha
-        residuals = leave_out.residuals(alpha)
-        kept = ~np.isnan(residuals[:, 0])
-        mean_square = np.average(residuals[kept] ** 2, axis=0, weights=problem.weights[kept])
-        s, p = spectrum.singular_values, problem.A.shape[1]
-        resolved = s[s > max(n, p) * np.finfo(float).eps * s[0]]
-        # Columns beyond the rank see alpha alone.
-        smallest = 0.0 if len(resolved) < p else resolved[-1]
-        self.loo_residuals_ = residuals
-        self.criterion_curve_ = (search.grid, search.values)
-        self.condition_number_ = float(s[0] / resolved[-1])
-        self._report = {
-            "criterion": self.alpha if isinstance(self.alpha, str) else "fixed",
-            "alpha": alpha,
-            "alpha_over_largest_s2": alpha / s[0] ** 2,
-            "at_lower_bound": search.at_lower,
-            "at_upper_bound": search.at_upper,
-            "effective_dof": spectrum.effective_dof(alpha),
-            "loo_rmse": np.sqrt(mean_square),
-            "condition_number": self.condition_number_,
-            "regularised_condition_number": np.sqrt((s[0] ** 2 + alpha) / (smallest**2 + alpha)),
-            "n_rows": n,
-            "rank": len(resolved),
-            "n_groups": leave_out.n_groups,
-            "n_groups_undetermined": leave_out.n_undetermined,
-        }
-
     def _set_fitted(self, coef: np.ndarray, constants: np.ndarray, single: bool) -> None:
         """Set the public attributes, without the axis of targets if y had none."""
-        report = self._report
-        self.coef_ = coef[:, 0] if single else coef
-        self.constants_ = constants[:, 0] if single else constants
+        grid, values = self.criterion_curve_
         if single:
+            coef, constants, values = coef[:, 0], constants[:, 0], values[:, 0]
             self.loo_residuals_ = self.loo_residuals_[:, 0]
-            self.criterion_curve_ = (self.criterion_curve_[0], self.criterion_curve_[1][:, 0])
-        for key, value in report.items():
+        self.coef_, self.constants_, self.criterion_curve_ = coef, constants, (grid, values)
+        for key, value in self._report.items():
             if isinstance(value, np.ndarray):
-                report[key] = value.tolist()[0] if single else value.tolist()
+                self._report[key] = value.tolist()[0] if single else value.tolist()
         for key in ("alpha", "effective_dof", "loo_rmse"):
-            setattr(self, f"{key}_", report[key] if single else np.array(report[key]))
-
-
-def _warn(search: AlphaSearch, leave_out: LeaveGroupsOut) -> None:
-    messages = []
-    if search.at_lower.any():
-        messages.append(
-            f"alpha at its lower bound for {int(search.at_lower.sum())} of {len(search.alpha)} "
-            "targets: too few columns, or the targets are fitted down to rounding"
-        )
-    if search.at_upper.any():
-        messages.append(
-            f"alpha at its upper bound for {int(search.at_upper.sum())} of {len(search.alpha)} "
-            "targets: the columns explain nothing"
-        )
-    if leave_out.n_undetermined:
-        messages.append(
-            f"{leave_out.n_undetermined} of {leave_out.n_groups} groups of rows are the only ones "
-            "that determine one of the constants; their leave-one-out residuals are NaN"
-        )
-    for message in messages:
-        warnings.warn(message, RegularisationWarning, stacklevel=5)
+            setattr(self, f"{key}_", self._report[key] if single else np.array(self._report[key]))
+        self.condition_number_ = self._report["condition_number"]

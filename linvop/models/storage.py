@@ -1,0 +1,143 @@
+r"""A fitted `PropertyModel` as a file, and back.
+
+The file spells everything out: the basis with the exponents of its AOs, the species, the name
+of every column, coefficients, constants, units and the report of the fit. Reading rebuilds the
+basis and compares the names of the columns with those stored, so that coefficients never meet
+columns in another order.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linvop.basis.enumeration import Irrep
+from linvop.errors import FileFormatError
+from linvop.features.basis import Basis
+from linvop.io import model_file
+from linvop.models.property import LinearPart, PropertyModel
+from linvop.models.targets import Target
+from linvop.orbitals.shells import AOBasis, Shell
+from linvop.regression.ridge import Ridge
+
+__all__ = ["load", "save_property_model"]
+
+
+def save_property_model(model: PropertyModel, path: str | Path, *, force: bool = False) -> None:
+    r"""Write a fitted model.
+
+    Raises
+    ------
+    InputError
+        If the file exists and ``force`` is not set.
+    """
+    basis = model.basis
+    settings: dict[str, Any] = {
+        "basis": {
+            "ao": basis.ao_basis.spec if isinstance(basis.ao_basis.spec, str) else None,
+            "kappa": basis.kappa,
+            "nu": basis.nu,
+            "resolution": basis.resolution,
+            "metric": basis.metric,
+            "sources": basis.sources,
+            "screening": list(basis.screenings),
+            "lam_max": basis.lam_max,
+        },
+        "shells": {
+            s: [asdict(shell) for shell in basis.ao_basis.shells(s)] for s in model.species_
+        },
+        "species": list(model.species_),
+        "state": list(model.state_),
+        "n_train": model.n_train_,
+        "targets": [asdict(t) for t in model.targets],
+        "solver": {
+            "alpha": model.solver.alpha,
+            "column_scale": model.solver.column_scale,
+            "alpha_bounds": model.solver.alpha_bounds,
+        },
+        "kappa_cost": model.kappa_cost,
+        "training": model.training_,
+    }
+    parts = []
+    for name, by_irrep in model.parts_.items():
+        for irrep, part in by_irrep.items():
+            parts.append(
+                model_file.Part(
+                    name,
+                    irrep,
+                    part.coefficients,
+                    part.constants,
+                    [str(label) for label in _labels(basis, model.species_, irrep)],
+                    part.report,
+                )
+            )
+    model_file.write(path, json.dumps(settings), parts, force=force)
+
+
+def load(path: str | Path) -> PropertyModel:
+    r"""Read a model that `PropertyModel.save` wrote.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, damaged, foreign, newer, or does not fit this version's basis.
+    """
+    text, parts = model_file.read(path)
+    settings = json.loads(text)
+    species = tuple(settings["species"])
+    basis = Basis(**{**settings["basis"], "ao": _stored_ao(settings, species)})
+    targets = tuple(_target(t) for t in settings["targets"])
+    model = PropertyModel(
+        basis, targets, Ridge(**settings["solver"]), kappa_cost=settings["kappa_cost"]
+    )
+    model.species_ = species
+    model.state_ = tuple(settings["state"])
+    model.n_train_ = settings["n_train"]
+    model.training_ = settings["training"]
+    model.parts_ = {t.name: {} for t in targets}
+    for part in parts:
+        if [str(label) for label in _labels(basis, species, part.irrep)] != part.columns:
+            raise FileFormatError(
+                f"{path}: the columns of {part.target} {part.irrep} are not those that this "
+                "version of linvop makes from the stored basis"
+            )
+        model.parts_[part.target][part.irrep] = LinearPart(
+            part.coefficients, part.constants, part.report
+        )
+    return model
+
+
+def _labels(basis: Basis, species: tuple[str, ...], irrep: Irrep) -> list:
+    return basis.labels(species, target="structure", irreps=[irrep])
+
+
+def _stored_ao(settings: dict[str, Any], species: tuple[str, ...]) -> str | dict[str, Any]:
+    """The set's name if PySCF still means the same by it, else its shells spelled out."""
+    shells = {
+        s: tuple(Shell(**shell) for shell in stored) for s, stored in settings["shells"].items()
+    }
+    name = settings["basis"]["ao"]
+    if name is not None:
+        ao = AOBasis(name)
+        if all(_same_shells(ao.shells(s), shells[s]) for s in species):
+            return name
+    return shells
+
+
+def _same_shells(a: tuple[Shell, ...], b: tuple[Shell, ...]) -> bool:
+    return len(a) == len(b) and all(
+        x.l == y.l
+        and len(x.exponents) == len(y.exponents)
+        and np.allclose(x.exponents, y.exponents, rtol=1e-13, atol=0)
+        and np.allclose(x.coefficients, y.coefficients, rtol=1e-13, atol=0)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def _target(stored: dict[str, Any]) -> Target:
+    irrep = stored["irrep"]
+    return Target(**{**stored, "irrep": None if irrep is None else tuple(irrep)})

@@ -1,0 +1,147 @@
+r"""Training data of a property model: label arrays, free atoms set apart, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.features.basis import ordered_species
+from linvop.io.structures import check_frames, labels, require_one_state
+from linvop.models.targets import Target
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["TrainingSet", "label_array", "training_set"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    r"""Checked training data.
+
+    Attributes
+    ----------
+    frames : list of ase.Atoms
+    values : {target: (n, *shape) float64}, ASE units
+    weights : (n,) float64 or None
+    species : tuple of str
+    state : (int, int)
+        Total charge and multiplicity, the same for all.
+    free_atoms : (n_species,) float64 or None
+        Energies of free atoms, eV, where they are known.
+    """
+
+    frames: list[Atoms]
+    values: dict[str, np.ndarray]
+    weights: np.ndarray | None
+    species: tuple[str, ...]
+    state: tuple[int, int]
+    free_atoms: np.ndarray | None
+
+
+def training_set(
+    frames: Sequence[Atoms],
+    targets: Sequence[Target],
+    *,
+    keys: Mapping[str, str],
+    units: Mapping[str, str],
+    weights: np.ndarray | None,
+    atom_energies: Mapping[str, float] | None,
+    source: str,
+) -> TrainingSet:
+    r"""Check labelled structures and take them apart.
+
+    Structures of one atom give the energies of free atoms and are not fitted to, unless
+    there is nothing else.
+
+    Raises
+    ------
+    InputError
+        For bad structures, missing or bad labels, mixed charge or spin.
+    """
+    frames = list(frames)
+    check_frames(frames, source=source)
+    values = {t.name: label_array(t, frames, keys, units, source) for t in targets}
+    weights = _checked_weights(weights, len(frames))
+    single = np.asarray([len(a) == 1 for a in frames])
+    known = dict(atom_energies or {})
+    kept = np.arange(len(frames))
+    if "energy" in values and not single.all():
+        for k in np.flatnonzero(single):
+            known.setdefault(frames[k].get_chemical_symbols()[0], float(values["energy"][k]))
+        kept = np.flatnonzero(~single)
+    frames = [frames[k] for k in kept]
+    state = require_one_state(frames, source)
+    refuse_charged_dipoles(targets, state, frames, source)
+    species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
+    return TrainingSet(
+        frames,
+        {name: v[kept] for name, v in values.items()},
+        None if weights is None else weights[kept],
+        species,
+        state,
+        _free_atoms(known, species, source),
+    )
+
+
+def _free_atoms(
+    known: Mapping[str, float], species: tuple[str, ...], source: str
+) -> np.ndarray | None:
+    if not known:
+        return None
+    lost = [s for s in species if s not in known]
+    if lost:
+        raise InputError(
+            f"{source}: energies of free atoms are given for {', '.join(known)} "
+            f"but not for {', '.join(lost)}; give all or none"
+        )
+    return np.asarray([known[s] for s in species])
+
+
+def _checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray | None:
+    if weights is None:
+        return None
+    weights = np.asarray(weights, dtype=float)
+    if weights.shape != (n,):
+        raise InputError(f"weights: expected shape ({n},), got {weights.shape}")
+    return weights
+
+
+def label_array(
+    target: Target,
+    frames: Sequence[Atoms],
+    keys: Mapping[str, str],
+    units: Mapping[str, str],
+    source: str,
+) -> np.ndarray:
+    """Labels of all frames, (n, *shape)."""
+    found = labels(
+        frames, target.name, key=keys.get(target.name), unit=units.get(target.name), source=source
+    )
+    size = int(np.prod(target.shape))
+    for k, value in enumerate(found):
+        if np.size(value) != size:
+            raise InputError(
+                f"{source}, frame {k}: {target.name} has shape {np.shape(value)}, "
+                f"expected {target.shape}"
+            )
+    return np.stack([np.asarray(v, dtype=float).reshape(target.shape) for v in found])
+
+
+def refuse_charged_dipoles(
+    targets: Sequence[Target], state: tuple[int, int], frames: Sequence[Atoms], source: str
+) -> None:
+    """A charged system's dipole depends on the origin, which labels must state."""
+    if state[0] == 0 or not any(t.name == "dipole" for t in targets):
+        return
+    for k, a in enumerate(frames):
+        if a.info.get("dipole_origin") != "centre_of_nuclear_charge":
+            raise InputError(
+                f"{source}, frame {k}: the dipole of a charged system (charge {state[0]:+d}) "
+                "depends on its origin: expected info['dipole_origin'] = "
+                f"'centre_of_nuclear_charge', got {a.info.get('dipole_origin')!r}"
+            )

@@ -1,0 +1,82 @@
+r"""What a ridge fit reports about itself, and what it warns of."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from linvop.regression.criteria import AlphaSearch, Spectrum
+from linvop.regression.leave_out import LeaveGroupsOut
+from linvop.regression.problem import Problem
+
+__all__ = ["RegularisationWarning", "report_of_fit", "warn_of_alpha"]
+
+
+class RegularisationWarning(UserWarning):
+    """The fit is usable, but the data did not determine the strength of its penalty."""
+
+
+def report_of_fit(
+    problem: Problem,
+    spectrum: Spectrum,
+    search: AlphaSearch,
+    leave_out: LeaveGroupsOut,
+    residuals: np.ndarray,
+) -> dict[str, Any]:
+    r"""Return the numbers of a fit; those that belong to a target are arrays, (t,).
+
+    ``condition_number`` is s_max / s_min of ``A1 Gamma^-1`` over the singular values above
+    rounding, ``rank`` their number, and ``regularised_condition_number`` that of
+    ``[A1 Gamma^-1; sqrt(alpha) 1]``, whose smallest singular value is sqrt(alpha) itself
+    where there are more columns than the rank.
+
+    Parameters
+    ----------
+    residuals : (n, t) float64
+        Leave-one-out residuals at the chosen alphas.
+    """
+    n, p = problem.A.shape
+    s, alpha = spectrum.singular_values, search.alpha
+    kept = ~np.isnan(residuals[:, 0])
+    mean_square = np.average(residuals[kept] ** 2, axis=0, weights=problem.weights[kept])
+    resolved = s[s > max(n, p) * np.finfo(float).eps * s[0]]
+    smallest = 0.0 if len(resolved) < p else resolved[-1]
+    return {
+        "alpha": alpha,
+        "alpha_over_largest_s2": alpha / s[0] ** 2,
+        "at_lower_bound": search.at_lower,
+        "at_upper_bound": search.at_upper,
+        "effective_dof": spectrum.effective_dof(alpha),
+        "loo_rmse": np.sqrt(mean_square),
+        "condition_number": float(s[0] / resolved[-1]),
+        "regularised_condition_number": np.sqrt((s[0] ** 2 + alpha) / (smallest**2 + alpha)),
+        "n_rows": n,
+        "rank": len(resolved),
+        "n_groups": leave_out.n_groups,
+        "n_groups_undetermined": leave_out.n_undetermined,
+    }
+
+
+def warn_of_alpha(search: AlphaSearch, leave_out: LeaveGroupsOut) -> None:
+    """Warn of minimisers at a bound, and of groups that cannot be left out."""
+    messages = []
+    if search.at_lower.any():
+        messages.append(
+            f"alpha at its lower bound for {int(search.at_lower.sum())} of {len(search.alpha)} "
+            "targets: too few columns, or the targets are fitted down to rounding"
+        )
+    if search.at_upper.any():
+        messages.append(
+            f"alpha at its upper bound for {int(search.at_upper.sum())} of {len(search.alpha)} "
+            "targets: the columns explain nothing"
+        )
+    if leave_out.n_undetermined:
+        messages.append(
+            f"{leave_out.n_undetermined} of {leave_out.n_groups} groups of rows are the only ones "
+            "that determine one of the constants; their leave-one-out residuals are NaN"
+        )
+    for message in messages:
+        # Four frames up is the caller of Ridge.fit.
+        warnings.warn(message, RegularisationWarning, stacklevel=4)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from linvop.regression.factorisation import Factorisation
+from linvop.regression.householder import HouseholderQR
+from linvop.regression.projection import ConstantsProjection
+
+
+@pytest.mark.parametrize(("m", "n"), [(700, 600), (300, 257), (40, 40), (90, 33), (5, 1)])
+def test_householder_factors_are_orthogonal_and_triangular(m, n):
+    rng = np.random.default_rng(0)
+    F = rng.normal(size=(m, n)) * np.geomspace(1.0, 1e-9, n)
+    qr = HouseholderQR(np.array(F, order="F"))
+    R = qr.upper()
+    product = np.zeros((m, n))
+    product[:n] = R
+    np.testing.assert_array_equal(R, np.triu(R))
+    # column-wise backward stable: small columns keep their own digits
+    error = np.linalg.norm(qr.apply(product) - F, axis=0)
+    assert (error < 1e-13 * np.linalg.norm(F, axis=0)).all()
+    X = rng.normal(size=(m, 7))
+    np.testing.assert_allclose(qr.apply_transpose(qr.apply(X.copy())), X, atol=1e-12)
+
+
+def test_householder_works_in_the_memory_of_the_transposed_array():
+    A = np.random.default_rng(0).normal(size=(300, 500))
+    before = A.copy()
+    HouseholderQR(A.T)
+    assert not np.array_equal(A, before)
+
+
+def test_zero_and_repeated_columns_are_harmless():
+    F = np.random.default_rng(0).normal(size=(80, 50))
+    F[:, 10:20], F[:, 30] = 0.0, F[:, 3]
+    qr = HouseholderQR(np.array(F, order="F"))
+    np.testing.assert_allclose(qr.apply(np.vstack([qr.upper(), np.zeros((30, 50))])), F, atol=1e-13)
+
+
+@pytest.mark.parametrize(("n", "p"), [(30, 50), (50, 30), (40, 40), (1, 3), (3, 1)])
+def test_primal_and_dual_give_the_same_decomposition(n, p):
+    rng = np.random.default_rng(1)
+    A = rng.normal(size=(n, p))
+    f = Factorisation(A.copy())
+    assert f.dual == (n <= p)
+    s = f.singular_values
+    np.testing.assert_allclose(s, np.linalg.svd(A, compute_uv=False), rtol=1e-12)
+    V = f.right_times(np.eye(len(s)))
+    np.testing.assert_allclose((f.left * s) @ V.T, A, atol=1e-12)
+    np.testing.assert_allclose(f.left.T @ f.left, np.eye(len(s)), atol=1e-13)
+    X = rng.normal(size=(n, 4))
+    outside = X - f.left @ (f.left.T @ X)
+    coordinates = f.complement(X)
+    assert coordinates.shape == (n - len(s), 4)
+    np.testing.assert_allclose(f.from_complement(coordinates), outside, atol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
+def test_projection_removes_rank_deficient_constants(unit):
+    rng = np.random.default_rng(2)
+    hydrogens = rng.integers(0, 5, size=(40, 1)).astype(float)
+    A0 = np.hstack([hydrogens, unit * np.ones((40, 1)), hydrogens + 3.0, np.zeros((40, 1))])
+    projection = ConstantsProjection(A0)
+    assert projection.rank == 2
+    np.testing.assert_allclose(
+        projection.rotate(A0.copy())[2:] / np.r_[1, unit, 1, 1], 0, atol=1e-13
+    )
+    X = rng.normal(size=(40, 3))
+    np.testing.assert_allclose(projection.rotate_back(projection.rotate(X.copy())), X, atol=1e-14)
+    b = projection.solve(projection.rotate(X.copy())[:2])
+    np.testing.assert_allclose(A0 @ b, A0 @ np.linalg.pinv(A0) @ X, atol=1e-6)
+    # minimum norm: b lies in the row space of A0
+    np.testing.assert_allclose(b, np.linalg.pinv(A0) @ (A0 @ b), rtol=1e-6, atol=1e-20)
