@@ -17,8 +17,11 @@ from linvop.errors import InputError
 
 __all__ = ["atomic", "atomic_bytes", "atomic_text", "check_output"]
 
-_NO_SPACE = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota is used up"}
-_NO_SPACE[errno.EFBIG] = "the file grew over the size that this system allows"
+_NO_SPACE = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file grew over the size that this system allows",
+}
 
 
 def check_output(path: str | Path, force: bool = False) -> Path:
@@ -88,14 +91,10 @@ def _flush(path: Path) -> None:
 
 
 def _out_of_space(error: BaseException) -> str | None:
-    """Whether an error, or one behind it, says that no more can be written, and why.
-
-    HDF5 reports the system's error number in its text only.
-    """
+    """Whether an error, or one behind it, says that no more can be written, and why."""
     seen: BaseException | None = error
     while seen is not None:
-        for number, reason in _NO_SPACE.items():
-            if getattr(seen, "errno", None) == number or f"errno = {number}," in str(seen):
-                return reason
+        if isinstance(seen, OSError) and seen.errno in _NO_SPACE:
+            return _NO_SPACE[seen.errno]
         seen = seen.__cause__ or seen.__context__
     return None

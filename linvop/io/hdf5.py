@@ -2,14 +2,12 @@ r"""linvop's HDF5 files: a header, a checksum over all content, and the checks o
 
 Header (attributes of the root): ``format`` = "linvop", ``kind`` ("dataset", "model"),
 ``schema`` (an integer that grows when a kind's layout does), ``linvop``, ``numpy``, ``pyscf``
-(versions), ``date`` (UTC) and ``checksum``, the SHA-256 of every other attribute and every
-dataset: names in alphabetical order, with types, shapes and contents. It is of the content,
-not of the bytes, so a file that has been repacked is still good.
+(versions), ``date`` (UTC) and ``checksum`` (`linvop.io.checksum`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,13 +22,12 @@ import numpy as np
 from linvop import __version__
 from linvop.errors import FileFormatError
 from linvop.io.atomic import atomic
+from linvop.io.checksum import checksum
 
-__all__ = ["checksum", "get_json", "header", "json_safe", "open_checked", "put_json", "write"]
+__all__ = ["get_json", "header", "json_safe", "open_checked", "put_json", "write"]
 
 _FORMAT = "linvop"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_SLAB = 1 << 22
-"""Elements of a dataset hashed at once."""
 
 
 @contextmanager
@@ -53,20 +50,76 @@ def write(path: str | Path, kind: str, schema: int, force: bool = False) -> Iter
         If `path` exists without `force` (before anything is done), cannot be written, or the
         disk is full. Whatever is raised, `path` stays as it was and nothing else is left.
     """
-    with atomic(path, force) as partial:
-        file = h5py.File(partial, "w")
+    with atomic(path, force) as partial, _Sink(partial) as sink:
         try:
-            file.attrs["format"] = _FORMAT
-            file.attrs["kind"] = kind
-            file.attrs["schema"] = int(schema)
-            file.attrs["linvop"] = __version__
-            file.attrs["numpy"] = np.__version__
-            file.attrs["pyscf"] = _version_of("pyscf")
-            file.attrs["date"] = datetime.now(UTC).isoformat(timespec="seconds")
-            yield file
-            file.attrs["checksum"] = checksum(file)
-        finally:
-            file.close()
+            with h5py.File(sink, "w") as file:
+                _put_header(file, kind, schema)
+                yield file
+                file.attrs["checksum"] = checksum(file)
+        except Exception as error:
+            if sink.error:  # what HDF5 makes of a full disk is not the reason
+                raise sink.error from error
+            raise
+        if sink.error:
+            raise sink.error
+
+
+class _Sink(io.RawIOBase):
+    """A file that remembers that the disk is full and plays on.
+
+    HDF5 that cannot write cannot close either, and brings the interpreter down when that ends.
+    So its writes always succeed, and the first error is raised after it has closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.error: OSError | None = None
+        self._file = path.open("r+b", buffering=0)
+
+    def seekable(self) -> bool:
+        return True
+
+    readable = writable = seekable
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer)
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        try:
+            while self.error is None and done < len(view):
+                done += self._file.write(view[done:])
+        except OSError as error:
+            self.error = error
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            if self.error is None:
+                return self._file.truncate(size)
+        except OSError as error:
+            self.error = error
+        return size or 0
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _put_header(file: h5py.File, kind: str, schema: int) -> None:
+    file.attrs["format"] = _FORMAT
+    file.attrs["kind"] = kind
+    file.attrs["schema"] = int(schema)
+    file.attrs["linvop"] = __version__
+    file.attrs["numpy"] = np.__version__
+    file.attrs["pyscf"] = _version_of("pyscf")
+    file.attrs["date"] = datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _version_of(package: str) -> str:
@@ -155,73 +208,6 @@ def _first_line(error: Exception) -> str:
 def header(file: h5py.File) -> dict[str, Any]:
     r"""Return the attributes of the root as plain Python values."""
     return {name: json_safe(value) for name, value in sorted(file.attrs.items())}
-
-
-def checksum(group: h5py.Group) -> str:
-    r"""SHA-256 over names, types, shapes and contents of all attributes and datasets.
-
-    Attributes named ``checksum`` of `group` itself are left out. The order of writing,
-    chunking and compression do not matter.
-
-    Raises
-    ------
-    FileFormatError
-        If the group holds a link to another place or another file.
-    """
-    digest = hashlib.sha256()
-    _feed_attributes(digest, {k: v for k, v in group.attrs.items() if k != "checksum"})
-    _feed_members(digest, group)
-    return digest.hexdigest()
-
-
-def _feed_members(digest: Any, group: h5py.Group) -> None:
-    for name in sorted(group):
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise FileFormatError(f"{group.file.filename}: {name} is a link to another place")
-        item = group[name]
-        _feed(digest, name)
-        _feed_attributes(digest, item.attrs)
-        if isinstance(item, h5py.Group):
-            _feed(digest, f"group of {len(item)}")
-            _feed_members(digest, item)
-        else:
-            _feed_dataset(digest, item)
-
-
-def _feed_attributes(digest: Any, attributes: Mapping[str, Any]) -> None:
-    _feed(digest, f"{len(attributes)} attributes")
-    for name in sorted(attributes):
-        _feed(digest, name)
-        _feed(digest, attributes[name])
-
-
-def _feed_dataset(digest: Any, dataset: h5py.Dataset) -> None:
-    _feed(digest, f"dataset {dataset.dtype.str} {dataset.shape}")
-    if dataset.ndim == 0 or dataset.size == 0:
-        _feed(digest, dataset[()])
-        return
-    rows = max(1, _SLAB * len(dataset) // dataset.size)
-    for first in range(0, len(dataset), rows):
-        slab = dataset[first : first + rows]
-        if slab.dtype == object:
-            _feed(digest, slab)
-        else:
-            digest.update(np.ascontiguousarray(slab).data)
-
-
-def _feed(digest: Any, value: Any) -> None:
-    """Add one value, with its type and length so that neighbours cannot trade bytes."""
-    if isinstance(value, str | bytes):
-        raw = value.encode() if isinstance(value, str) else value
-        digest.update(f"text {len(raw)}:".encode() + raw)
-        return
-    array = np.asarray(value)
-    if array.dtype == object:
-        digest.update(f"texts {array.shape}:".encode())
-        for item in array.ravel():
-            _feed(digest, item)
-        return
-    digest.update(f"{array.dtype.str} {array.shape}:".encode() + array.tobytes())
 
 
 def json_safe(value: Any) -> Any:

@@ -86,7 +86,7 @@ class PropertyModel:
         targets: Sequence[str | Target] | str | Target = ("energy",),
         solver: Ridge | None = None,
         *,
-        kappa_cost: float = 1.0,
+        kappa_cost: float = 2.0,
         atom_energies: Mapping[str, float] | None = None,
     ) -> None:
         self.basis = basis

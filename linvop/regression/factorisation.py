@@ -14,10 +14,45 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import LinAlgError, svd
+from scipy.linalg.lapack import dgeqrf, dgeqrf_lwork, dormqr
 
-from linvop.regression.householder import HouseholderQR
+__all__ = ["Factorisation", "HouseholderQR"]
 
-__all__ = ["Factorisation"]
+
+class HouseholderQR:
+    r"""``F = Q [R; 0]`` of a tall matrix; Q is kept as reflections, below the diagonal of F.
+
+    Parameters
+    ----------
+    F : (m, n) float64, m >= n, Fortran-ordered
+        Destroyed: it is the memory of the factorisation.
+    """
+
+    def __init__(self, F: np.ndarray) -> None:
+        lwork = int(dgeqrf_lwork(*F.shape)[0])
+        self._F, self._tau, _, _ = dgeqrf(F, lwork=lwork, overwrite_a=1)
+
+    def upper(self) -> np.ndarray:
+        """Return R, (n, n), as a new Fortran-ordered array."""
+        n = self._F.shape[1]
+        R = np.array(self._F[:n], order="F")
+        for j in range(n - 1):
+            R[j + 1 :, j] = 0.0
+        return R
+
+    def apply(self, X: np.ndarray) -> np.ndarray:
+        """Return ``Q X`` for X of shape (m, k); it is overwritten if Fortran-ordered."""
+        return self._multiply("N", X)
+
+    def apply_transpose(self, X: np.ndarray) -> np.ndarray:
+        """Return ``Q^T X`` for X of shape (m, k); it is overwritten if Fortran-ordered."""
+        return self._multiply("T", X)
+
+    def _multiply(self, trans: str, X: np.ndarray) -> np.ndarray:
+        if X.shape[1] == 0:
+            return X
+        lwork = 64 * X.shape[1] + 64 * 65  # dormqr works with blocks of at most 64 reflections
+        return dormqr("L", trans, self._F, self._tau, X, lwork, overwrite_c=1)[0]
 
 
 class Factorisation:
@@ -46,7 +81,8 @@ class Factorisation:
         if self.dual:
             self.left, self._inner = Zt.T, W
         else:
-            self.left, self._inner = self._qr.apply(_padded(W, self.n)), Zt.T
+            U = self._qr.apply(_padded(W, self.n))
+            self.left, self._inner = np.ascontiguousarray(U), Zt.T
 
     def right_times(self, x: np.ndarray) -> np.ndarray:
         """Return ``V x``, (p, t), for x of shape (r, t)."""
@@ -61,20 +97,20 @@ class Factorisation:
         """
         if self.dual:
             return np.zeros((0, X.shape[1]))
-        return self._qr.apply_transpose(np.array(X))[self.p :]
+        return self._qr.apply_transpose(np.array(X, order="F"))[self.p :]
 
     def from_complement(self, coordinates: np.ndarray) -> np.ndarray:
         """Return the vectors, (n, m), that have these `complement` coordinates."""
-        out = np.zeros((self.n, coordinates.shape[1]))
-        if not self.dual:
-            out[self.p :] = coordinates
-            self._qr.apply(out)
-        return out
+        out = np.zeros((self.n, coordinates.shape[1]), order="F")
+        if self.dual:
+            return out
+        out[self.p :] = coordinates
+        return self._qr.apply(out)
 
 
 def _padded(X: np.ndarray, n_rows: int) -> np.ndarray:
-    """Return X with zero rows below."""
-    out = np.zeros((n_rows, X.shape[1]))
+    """Return X with zero rows below, Fortran-ordered."""
+    out = np.zeros((n_rows, X.shape[1]), order="F")
     out[: len(X)] = X
     return out
 

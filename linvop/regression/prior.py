@@ -20,7 +20,7 @@ from linvop.errors import InputError
 __all__ = ["label_prior"]
 
 
-def label_prior(labels: Sequence[SiteLabel], kappa_cost: float = 1.0) -> np.ndarray:
+def label_prior(labels: Sequence[SiteLabel], kappa_cost: float = 2.0) -> np.ndarray:
     r"""Relative cost of each column.
 
     Parameters

@@ -17,7 +17,6 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.linalg.lapack import dgeqp3
 
-from linvop.regression.householder import compact_wy
 from linvop.regression.scaling import row_blocks
 
 __all__ = ["ConstantsProjection"]
@@ -56,7 +55,7 @@ class ConstantsProjection:
         self.rank = k0
         self._V = np.tril(qr[:, :k0], -1)
         np.fill_diagonal(self._V, 1.0)
-        self._T = compact_wy(self._V, tau[:k0])
+        self._T = _compact_wy(self._V, tau[:k0])
         # R P^T in the user's units of the constants: (k0, k), of full row rank.
         self._R = np.empty((k0, k))
         self._R[:, pivots - 1] = np.triu(qr[:k0])
@@ -87,5 +86,16 @@ class ConstantsProjection:
         """Return the minimum-norm b, (k, t), with ``R P^T b = right``, (k0, t)."""
         if self.rank == 0:
             return np.zeros((self.n_constants, right.shape[1]))
-        Q, R = np.linalg.qr(self._R.T)
-        return Q @ solve_triangular(R, right, trans="T")
+        Q, L = np.linalg.qr(self._R.T)
+        b = Q @ solve_triangular(L, right, trans="T")
+        # One refinement makes the fit exact when the units of the constants differ widely.
+        return b + Q @ solve_triangular(L, right - self._R @ b, trans="T")
+
+
+def _compact_wy(V: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Return the upper triangular T of ``H_1 .. H_k = I - V T V^T``, H_j = I - tau_j v_j v_j^T."""
+    T = np.diag(tau)
+    overlap = V.T @ V
+    for j in range(1, len(tau)):
+        T[:j, j] = -tau[j] * (T[:j, :j] @ overlap[:j, j])
+    return T

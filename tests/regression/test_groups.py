@@ -20,8 +20,10 @@ def frames(path):
     if not path.exists():
         pytest.skip(f"{path.name} lies outside the repository and is not here")
     ase_io = pytest.importorskip("ase.io")
-    text = gzip.open(path, "rt").read() if path.suffix == ".gz" else path.read_text()
-    return ase_io.read(io.StringIO(text), ":", format="extxyz")
+    text = path.read_bytes()
+    if path.suffix == ".gz":
+        text = gzip.decompress(text)
+    return ase_io.read(io.StringIO(text.decode()), ":", format="extxyz")
 
 
 def test_copies_are_found_whatever_their_pose_and_order():
@@ -50,6 +52,14 @@ def test_tolerance_is_a_distance_and_never_a_rounding_boundary():
     positions = [np.array([[0.0, 0, 0], [d, 0, 0]]) for d in lengths]
     groups = duplicate_groups([np.array([1, 8])] * 6, positions, tolerance=1e-4)
     assert groups.tolist() == [0, 0, 1, 2, 2, 3]
+
+
+def test_every_distance_has_the_whole_tolerance():
+    rng = np.random.default_rng(0)
+    r = 3.0 * rng.normal(size=(12, 3))
+    z = np.arange(1, 13)
+    assert duplicate_groups([z, z], [r, r * (1 + 5e-6)], tolerance=1e-4).tolist() == [0, 0]
+    assert duplicate_groups([z, z], [r, r * (1 + 5e-5)], tolerance=1e-4).tolist() == [0, 1]
 
 
 def test_species_matter_and_single_atoms_are_copies():

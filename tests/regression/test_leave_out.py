@@ -74,20 +74,37 @@ def exact_loo(A, y, alpha, groups):
     return residuals
 
 
-@pytest.mark.parametrize("copies", ["exact", "to 1e-7"])
-@pytest.mark.parametrize("p", [14, 5])
-def test_copies_in_a_group_keep_their_digits_at_tiny_alpha(copies, p):
-    # One minus leverage of the sum of two copies is about alpha, that of their difference
-    # is 1: summed naively, the former drowns in the rounding of the latter.
+@pytest.mark.parametrize("difference", [0.0, 1e-7])
+@pytest.mark.parametrize("p", [14, 9, 5])
+def test_copies_in_a_group_keep_their_digits_at_tiny_alpha(difference, p):
+    # One minus the leverage of the sum of two copies is about alpha, that of their difference
+    # is 1: in one 2 x 2 block the former drowns in the rounding of the latter.
     rng = np.random.default_rng(11)
-    A = rng.normal(size=(10, p)) * np.geomspace(1.0, 1e-3, p)
-    A[1] = A[0] + (1e-7 * rng.normal(size=p) if copies == "to 1e-7" else 0.0)
-    y = A @ np.ones(p) + 1e-3 * rng.normal(size=10)
+    A = rng.normal(size=(10, p))
+    A[1] = A[0] + difference * rng.normal(size=p)
+    noise = 1e-3 * rng.normal(size=10)
+    noise[1] = noise[0]
+    y = A @ np.ones(p) + noise
     groups = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
-    alpha = 1e-14 * np.linalg.norm(A, 2) ** 2
+    alpha = 1e-16 * np.linalg.norm(A, 2) ** 2
     model = Ridge(alpha, column_scale=0.0).fit(A, y, groups=groups)
-    expected = exact_loo(A, y, alpha, groups)
-    np.testing.assert_allclose(model.loo_residuals_, expected, rtol=1e-3, atol=1e-8)
+    np.testing.assert_allclose(
+        model.loo_residuals_, exact_loo(A, y, alpha, groups), rtol=1e-4, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_leverage_of_one_to_rounding_keeps_its_digits(size):
+    # Rows 1e9 times the others: one minus leverage is 1e-18 and cannot be had by subtraction.
+    rng = np.random.default_rng(4)
+    A = rng.normal(size=(12, 5))
+    A[:2] *= 1e9
+    y = A @ np.ones(5) + 1e-3 * rng.normal(size=12)
+    groups = np.arange(12) // size
+    model = Ridge(1e-8, column_scale=0.0).fit(A, y, groups=groups)
+    expected = exact_loo(A, y, 1e-8, groups)
+    assert np.abs(expected[0]) > 1e4  # the refit without it is far off
+    np.testing.assert_allclose(model.loo_residuals_, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_a_copy_left_behind_gives_the_answer_away():

@@ -1,0 +1,191 @@
+r"""Data sets of labelled structures: in memory, or in an HDF5 file read structure by structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+import numpy as np
+
+from linvop.io.record_file import StoredRecords, write_records
+from linvop.io.records import RAGGED, Record
+from linvop.orbitals.shells import AOBasis, symbol_of
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["Dataset"]
+
+
+class Dataset:
+    r"""Labelled structures, a sequence of `Record`.
+
+    Open a file with `Dataset.open`, wrap one's own matrices with `Dataset.from_arrays`.
+    ``data[i]`` is a record; ``data[2:9]`` and ``data[[4, 1]]`` are data sets.
+
+    Attributes
+    ----------
+    ao : AOBasis
+        Shells spelled out, of every element that occurs.
+    settings : dict
+        How the labels were made (method, xc, thresholds, versions).
+    failed : list of dict
+        Structures of the input that have no labels: index and reason.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record] | RecordSource,
+        ao: AOBasis,
+        settings: Mapping[str, Any] | None = None,
+        failed: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._source = _Listed(records) if isinstance(records, Sequence) else records
+        self.ao = ao
+        self.settings = dict(settings or {})
+        self.failed = [dict(f) for f in failed]
+
+    @classmethod
+    def open(cls, path: str | Path) -> Dataset:
+        r"""Open a file; labels are read at once, matrices when they are asked for.
+
+        Raises
+        ------
+        FileFormatError
+            As `linvop.io.hdf5.open_checked`.
+        """
+        stored = StoredRecords(Path(path))
+        return cls(stored, stored.ao, stored.settings, stored.failed)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        frames: Sequence[Atoms],
+        ao: str | AOBasis | Mapping[str, object],
+        *,
+        overlap: Sequence[np.ndarray],
+        fock: Sequence[np.ndarray] | None = None,
+        density: Sequence[np.ndarray] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Dataset:
+        r"""Make a data set of matrices from elsewhere, in PySCF's AO order.
+
+        Parameters
+        ----------
+        frames : sequence of ase.Atoms
+            Their energy, forces and dipole (ASE units) are taken along where they have them.
+        ao : str, AOBasis or mapping
+        overlap : sequence of (n_ao, n_ao)
+            Required: it alone shows in which order and phase the AOs are.
+        fock, density : sequence of (n_ao, n_ao) or (2, n_ao, n_ao), optional
+            Hartree; density with tr(P S) electrons.
+        settings : mapping, optional
+            What is known of their origin, such as ``{"xc": "pbe"}``.
+
+        Raises
+        ------
+        InputError
+            Naming the frame: an overlap that is not the one of these structures in this AO
+            basis (with the likely reason), matrices of a wrong shape, not finite or not
+            symmetric, or a density without the right number of electrons.
+        """
+        from linvop.io.matrices import checked_records
+
+        basis = ao if isinstance(ao, AOBasis) else AOBasis(ao)
+        records = checked_records(frames, basis, overlap, fock, density)
+        return cls(records, basis, {"ao": basis.name, **(settings or {})})
+
+    def __len__(self) -> int:
+        return self._source.length
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> Dataset: ...
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Record | Dataset:
+        if isinstance(index, int | np.integer):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"structure {index} of {len(self)}")
+            return self._source.get(int(index) % len(self), True)
+        chosen = _Chosen(self._source, np.arange(len(self))[index])
+        return Dataset(chosen, self.ao, self.settings, self.failed)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[i] for i in range(len(self)))
+
+    def having(self, *names: str) -> Dataset:
+        r"""Return those structures that have all of `names`, such as "fock" and "overlap"."""
+        have = [all(self._source.has(i, n) for n in names) for i in range(len(self))]
+        return self[np.flatnonzero(have)]
+
+    def __repr__(self) -> str:
+        made = ", ".join(str(self.settings[k]) for k in ("xc", "ao") if self.settings.get(k))
+        return f"<Dataset of {len(self)} structures{', ' * bool(made)}{made}>"
+
+    def frames(self) -> list[Atoms]:
+        r"""The structures as `ase.Atoms`, labels in a `SinglePointCalculator`."""
+        return [self._source.get(i, False).atoms() for i in range(len(self))]
+
+    def write(self, path: str | Path, force: bool = False) -> None:
+        r"""Write all of it to one file; errors as `linvop.io.hdf5.write`."""
+        write_records(path, self, self.ao, self.settings, self.failed, force)
+
+    def summary(self) -> dict[str, Any]:
+        r"""What is in it, as plain values: counts, elements, quantities, spreads, settings."""
+        bare = [self._source.get(i, False) for i in range(len(self))]
+        sizes = [len(r.numbers) for r in bare]
+        energies = np.array([r.energy for r in bare if r.energy is not None])
+        names = ("energy", "forces", "dipole", *RAGGED)
+        counts = {n: sum(self._source.has(i, n) for i in range(len(self))) for n in names}
+        return {
+            "n_structures": len(self),
+            "n_failed": len(self.failed),
+            "n_atoms": [min(sizes), max(sizes)] if sizes else [],
+            "elements": [symbol_of(z) for z in sorted({int(z) for r in bare for z in r.numbers})],
+            "charges": sorted({r.charge for r in bare}),
+            "multiplicities": sorted({r.multiplicity for r in bare}),
+            "quantities": {name: n for name, n in counts.items() if n},
+            "energy_sd_eV": float(energies.std()) if energies.size else None,
+            "settings": self.settings,
+        }
+
+
+class RecordSource(Protocol):
+    """Where records come from."""
+
+    length: int
+
+    def get(self, i: int, matrices: bool) -> Record:
+        """Record i, its fock, density and overlap only if they are wanted."""
+
+    def has(self, i: int, name: str) -> bool:
+        """Whether record i has the quantity `name`."""
+
+
+class _Listed:
+    """Records in memory."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+        self.length = len(records)
+
+    def get(self, i: int, matrices: bool) -> Record:
+        return self._records[i]
+
+    def has(self, i: int, name: str) -> bool:
+        return getattr(self._records[i], name) is not None
+
+
+class _Chosen:
+    """Some records of another source, in some order."""
+
+    def __init__(self, source: RecordSource, chosen: np.ndarray) -> None:
+        self._source, self._chosen = source, chosen
+        self.length = len(chosen)
+
+    def get(self, i: int, matrices: bool) -> Record:
+        return self._source.get(int(self._chosen[i]), matrices)
+
+    def has(self, i: int, name: str) -> bool:
+        return self._source.has(int(self._chosen[i]), name)

@@ -1,0 +1,146 @@
+r"""Operators from elsewhere: whether they are what linvop takes them for.
+
+The overlap is the witness. It is made again from the structure and the AO basis and compared;
+its eigenvalues do not depend on order or phase of the AOs, so they tell whether the AOs are
+other functions or the same ones arranged otherwise. For a density matrix, tr(P S) = N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.integrals import System
+from linvop.integrals import overlap as recomputed_overlap
+from linvop.io.frames import charges_and_multiplicities, check_frames
+from linvop.io.labels import find, labels
+from linvop.io.records import Record
+from linvop.orbitals.order import to_m_order
+from linvop.orbitals.shells import AOBasis
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["checked_records"]
+
+_OVERLAP_TOLERANCE = 1e-5
+_SYMMETRY_TOLERANCE = 1e-6
+_ELECTRON_TOLERANCE = 1e-3
+
+
+def checked_records(
+    frames: Sequence[Atoms],
+    ao: AOBasis,
+    overlap: Sequence[np.ndarray],
+    fock: Sequence[np.ndarray] | None = None,
+    density: Sequence[np.ndarray] | None = None,
+) -> list[Record]:
+    r"""Records of structures with their matrices; see `linvop.io.dataset.Dataset.from_arrays`.
+
+    Raises
+    ------
+    InputError
+        Naming the frame and the matrix, with expected and got.
+    """
+    frames = check_frames(frames)
+    charges, multiplicities = charges_and_multiplicities(frames)
+    for name, matrices in (("overlap", overlap), ("fock", fock), ("density", density)):
+        if matrices is not None and len(matrices) != len(frames):
+            raise InputError(
+                f"{name}: expected a matrix for each of {len(frames)} structures, "
+                f"got {len(matrices)}"
+            )
+    records = []
+    for i, atoms in enumerate(frames):
+        system = System.from_atoms(atoms, ao)
+        where = f"frame {i}"
+        s = _checked(overlap[i], system.layout.n_ao, False, f"{where}: overlap")
+        _check_overlap(s, system, where)
+        given: dict[str, Any] = {
+            name: _checked(matrices[i], len(s), True, f"{where}: {name}")
+            for name, matrices in (("fock", fock), ("density", density))
+            if matrices is not None
+        }
+        if len({m.ndim for m in given.values()}) > 1:
+            raise InputError(f"{where}: expected as many spin channels of fock as of density")
+        n_electrons = int(atoms.numbers.sum()) - int(charges[i])
+        if "density" in given:
+            _check_electrons(given["density"], s, n_electrons, where)
+        records.append(
+            Record(
+                numbers=atoms.numbers,
+                positions=atoms.positions,
+                charge=int(charges[i]),
+                multiplicity=int(multiplicities[i]),
+                spin_channels=2 if any(m.ndim == 3 for m in given.values()) else 1,
+                source_index=i,
+                overlap=s,
+                **_labels_of(atoms, where),
+                **given,
+            )
+        )
+    return records
+
+
+def _labels_of(atoms: Atoms, where: str) -> dict[str, Any]:
+    """Energy, forces and dipole, as far as the structure has them."""
+    have = [n for n in ("energy", "forces", "dipole") if find(atoms, n, where) is not None]
+    found: dict[str, Any] = {name: labels([atoms], name, source=where)[0] for name in have}
+    if "energy" in found:
+        found["energy"] = float(found["energy"])
+    return found
+
+
+def _checked(matrix: np.ndarray, n_ao: int, spin: bool, where: str) -> np.ndarray:
+    """A real symmetric matrix, or two of them, of the right size."""
+    matrix = np.asarray(matrix)
+    shapes = [(n_ao, n_ao), (2, n_ao, n_ao)] if spin else [(n_ao, n_ao)]
+    if matrix.shape not in shapes or matrix.dtype.kind not in "fiu":
+        raise InputError(
+            f"{where}: expected real numbers of shape {' or '.join(map(str, shapes))}, "
+            f"got {matrix.dtype} of shape {matrix.shape}"
+        )
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{where}: expected finite numbers")
+    matrix = matrix.astype(np.float64)
+    transposed = np.swapaxes(matrix, -1, -2)
+    off = np.abs(matrix - transposed).max()
+    if off > _SYMMETRY_TOLERANCE * max(1.0, np.abs(matrix).max()):
+        raise InputError(f"{where}: expected a symmetric matrix; it is off by {off:.3g}")
+    return (matrix + transposed) / 2
+
+
+def _check_overlap(given: np.ndarray, system: System, where: str) -> None:
+    expected = recomputed_overlap(system)
+    deviation = np.abs(given - expected).max()
+    if deviation < _OVERLAP_TOLERANCE:
+        return
+    raise InputError(
+        f"{where}: its overlap is not that of the structure in the AO basis "
+        f"{system.ao.name!r}: off by up to {deviation:.3g}; {_reason(given, expected, system)}"
+    )
+
+
+def _reason(given: np.ndarray, expected: np.ndarray, system: System) -> str:
+    """The likely cause of an overlap that differs."""
+    if np.abs(given - to_m_order(expected, system.layout)).max() < _OVERLAP_TOLERANCE:
+        return "its p shells run y, z, x, and PySCF's run x, y, z"
+    if np.abs(np.diag(given) - 1).max() > _OVERLAP_TOLERANCE:
+        return "its AOs are not normalised"
+    if np.abs(np.abs(given) - np.abs(expected)).max() < _OVERLAP_TOLERANCE:
+        return "the AOs have other signs than PySCF's"
+    spectra = [np.linalg.eigvalsh(m) for m in (given, expected)]
+    if np.abs(spectra[0] - spectra[1]).max() < _OVERLAP_TOLERANCE:
+        return "the AOs are the same functions in another order (expected PySCF's)"
+    return "it belongs to another geometry, unit of length, or AO basis"
+
+
+def _check_electrons(density: np.ndarray, s: np.ndarray, expected: int, where: str) -> None:
+    found = float(np.einsum("...pq,qp->", density, s))
+    if abs(found - expected) > _ELECTRON_TOLERANCE:
+        raise InputError(
+            f"{where}: density: expected tr(P S) = {expected} electrons, got {found:.6g}"
+        )
