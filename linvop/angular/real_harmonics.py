@@ -1,4 +1,3 @@
-# ruff: noqa: E741  (l is the name of the field)
 r"""Real solid spherical harmonics and their tie to complex ones.
 
 .. math::

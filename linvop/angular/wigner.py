@@ -1,4 +1,3 @@
-# ruff: noqa: E741  (l is the name of the field)
 r"""Rotation matrices of real spherical harmonics.
 
 .. math::

@@ -77,6 +77,9 @@ class PropertyModel:
     species_ : tuple of str
     state_ : (int, int)
         Total charge and multiplicity of the training data.
+    n_train_ : int
+    training_ : dict
+        Where the data came from and whatever a caller adds; kept in the file, JSON-safe.
     parts_ : {target name: {(lam, sigma): LinearPart}}
     """
 
@@ -145,6 +148,7 @@ class PropertyModel:
         )
         self.species_, self.state_ = data.species, data.state
         self.n_train_ = len(data.frames)
+        self.training_: dict[str, Any] = {"source": source}
         groups = duplicate_groups(
             [a.numbers for a in data.frames], [a.positions for a in data.frames]
         )
@@ -195,7 +199,9 @@ class PropertyModel:
                 if kind == "fitted":
                     constants = solver.constants_[:, column]
                 self.parts_[t.name][irrep] = LinearPart(
-                    solver.coef_[:, column], constants, _report_of(solver, column)
+                    np.ascontiguousarray(solver.coef_[:, column]),
+                    np.ascontiguousarray(constants),
+                    _report_of(solver, column),
                 )
 
     def _warn_without_angles(self, irrep: Irrep) -> None:

@@ -76,7 +76,6 @@ def training_set(
         kept = np.flatnonzero(~single)
     frames = [frames[k] for k in kept]
     state = require_one_state(frames, source)
-    refuse_charged_dipoles(targets, state, frames, source)
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     return TrainingSet(
         frames,
@@ -130,18 +129,3 @@ def label_array(
                 f"expected {target.shape}"
             )
     return np.stack([np.asarray(v, dtype=float).reshape(target.shape) for v in found])
-
-
-def refuse_charged_dipoles(
-    targets: Sequence[Target], state: tuple[int, int], frames: Sequence[Atoms], source: str
-) -> None:
-    """A charged system's dipole depends on the origin, which labels must state."""
-    if state[0] == 0 or not any(t.name == "dipole" for t in targets):
-        return
-    for k, a in enumerate(frames):
-        if a.info.get("dipole_origin") != "centre_of_nuclear_charge":
-            raise InputError(
-                f"{source}, frame {k}: the dipole of a charged system (charge {state[0]:+d}) "
-                "depends on its origin: expected info['dipole_origin'] = "
-                f"'centre_of_nuclear_charge', got {a.info.get('dipole_origin')!r}"
-            )

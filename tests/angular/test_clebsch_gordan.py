@@ -1,4 +1,3 @@
-# ruff: noqa: E741  (l is the name of the field)
 """Laws of exact Clebsch-Gordan coefficients, complex and real."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E741  (l is the name of the field)
 """Laws of real solid harmonics and of U, the complex-to-real transformation."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E741  (l is the name of the field)
 """Float tables: their rounding, their laws, and the cache they are kept in."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E741  (l is the name of the field)
 """Laws of rotation matrices, and of couplings under rotation and inversion."""
 
 from __future__ import annotations

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from scipy.spatial.transform import Rotation
+
+from linvop.errors import InputError
+from linvop.features.basis import Basis
+from linvop.models.property import PropertyModel
+from linvop.models.targets import Target
+from linvop.regression.ridge import Ridge
+
+BASIS = Basis("6-31g", kappa=2, metric="lowdin")
+TARGETS = ("energy", "dipole", "polarizability")
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:H has no features"),
+    pytest.mark.filterwarnings("ignore::linvop.regression.ridge.RegularisationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def model(waters):
+    return PropertyModel(BASIS, TARGETS).fit(waters[:80])
+
+
+def moved(atoms: Atoms, R: np.ndarray, t: np.ndarray, order: list[int]) -> Atoms:
+    return Atoms(atoms.numbers[order], positions=(atoms.positions @ R.T + t)[order])
+
+
+@pytest.mark.parametrize("improper", [False, True])
+def test_predictions_turn_with_the_molecule(model, waters, improper):
+    rng = np.random.default_rng(0)
+    R = Rotation.random(rng=rng).as_matrix() * (-1 if improper else 1)
+    for atoms in waters[80:84]:
+        turned = moved(atoms, R, rng.normal(size=3), [2, 0, 1])
+        (a,), (b,) = model.predict([atoms]), model.predict([turned])
+        assert b["energy"] == pytest.approx(a["energy"], rel=1e-11)
+        np.testing.assert_allclose(b["dipole"], R @ a["dipole"], atol=1e-9)
+        np.testing.assert_allclose(b["polarizability"], R @ a["polarizability"] @ R.T, atol=1e-9)
+
+
+def test_fit_does_not_depend_on_orientations(model, waters):
+    rng = np.random.default_rng(1)
+    turned = []
+    for atoms in waters[:80]:
+        R = Rotation.random(rng=rng).as_matrix()
+        other = Atoms(atoms.numbers, positions=atoms.positions @ R.T)
+        other.calc = SinglePointCalculator(
+            other, energy=atoms.calc.results["energy"], dipole=R @ atoms.calc.results["dipole"]
+        )
+        other.info["polarizability"] = R @ atoms.info["polarizability"] @ R.T
+        turned.append(other)
+    again = PropertyModel(BASIS, TARGETS).fit(turned)
+    held_out = waters[80:]
+    a, b = model.predict_arrays(held_out), again.predict_arrays(held_out)
+    for name in TARGETS:
+        spread = np.std(a[name] - a[name].mean(axis=0))
+        assert np.abs(a[name] - b[name]).max() < 1e-5 * spread
+
+
+def test_learns(model, waters):
+    for errors in model.score(waters[80:]).values():
+        assert errors["r2"] > 0.999
+        assert errors["mae"] <= errors["rmse"] <= errors["max"]
+
+
+def test_leave_one_out_error_is_that_of_refits(waters):
+    frames = waters[:12]
+    model = PropertyModel(BASIS, "energy", Ridge(alpha=1e-3)).fit(frames)
+    residuals = []
+    for k in range(12):
+        rest = frames[:k] + frames[k + 1 :]
+        # The column scale is a property of the whole set: keep it out of the comparison.
+        one = PropertyModel(BASIS, "energy", Ridge(alpha=1e-3, column_scale=0.0)).fit(rest)
+        residuals.append(frames[k].get_potential_energy() - one.predict([frames[k]])[0]["energy"])
+    model = PropertyModel(BASIS, "energy", Ridge(alpha=1e-3, column_scale=0.0)).fit(frames)
+    report = model.report()["parts"]["energy"]["lam=0 sigma=+1"]
+    assert report["loo_rmse"] == pytest.approx(np.sqrt(np.mean(np.square(residuals))), rel=1e-6)
+
+
+def test_targets_together_equal_targets_apart(model, waters):
+    for name in TARGETS:
+        apart = PropertyModel(BASIS, name).fit(waters[:80])
+        a = apart.predict_arrays(waters[80:])[name]
+        b = model.predict_arrays(waters[80:])[name]
+        assert np.abs(a - b).max() < 1e-5 * np.std(a - a.mean(axis=0))
+
+
+def test_custom_scalar_and_spherical_targets(waters):
+    frames = [a.copy() for a in waters]
+    for a, b in zip(frames, waters, strict=True):
+        mu = b.calc.results["dipole"]
+        a.info["mu_m_order"] = mu[[1, 2, 0]]
+        a.info["length"] = np.linalg.norm(a.positions[1] - a.positions[0])
+    targets = (Target("length", rank=0, unit="Angstrom"), Target("mu_m_order", irrep=(1, 1)))
+    custom = PropertyModel(BASIS, targets).fit(frames[:80])
+    dipole = PropertyModel(BASIS, "dipole").fit(waters[:80])
+    predicted = custom.predict_arrays(frames[80:])
+    np.testing.assert_allclose(
+        predicted["mu_m_order"], dipole.predict_arrays(waters[80:])["dipole"][:, [1, 2, 0]]
+    )
+    assert custom.score(frames[80:])["length"]["unit"] == "Angstrom"
+
+
+def test_weight_zero_is_refused_and_weight_two_is_a_copy(waters):
+    frames = waters[:30]
+    weights = np.ones(30)
+    weights[3] = 2.0
+    solver = Ridge(alpha=1e-4, column_scale=0.0)
+    weighted = PropertyModel(BASIS, "energy", solver).fit(frames, weights=weights)
+    doubled = PropertyModel(BASIS, "energy", solver).fit([*frames, frames[3]])
+    a = weighted.parts_["energy"][0, 1].coefficients
+    b = doubled.parts_["energy"][0, 1].coefficients
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8 * np.abs(a).max())
+    with pytest.raises(InputError, match="weights"):
+        PropertyModel(BASIS, "energy").fit(frames, weights=np.ones(29))
+
+
+def free_atom(symbol: str, energy: float) -> Atoms:
+    atoms = Atoms(symbol, positions=[[0, 0, 0]])
+    atoms.info["spin_mult"] = 2 if symbol == "H" else 3
+    atoms.calc = SinglePointCalculator(atoms, energy=energy)
+    return atoms
+
+
+def test_free_atoms_given_or_found_are_the_constants(waters):
+    given = PropertyModel(BASIS, "energy", atom_energies={"H": -13.0, "O": -1970.0})
+    given.fit(waters[:60])
+    found = PropertyModel(BASIS, "energy")
+    found.fit([free_atom("O", -1970.0), *waters[:60], free_atom("H", -13.0)])
+    for m in (given, found):
+        assert m.n_train_ == 60
+        np.testing.assert_array_equal(m.parts_["energy"][0, 1].constants, [-13.0, -1970.0])
+    a, b = given.predict_arrays(waters[60:])["energy"], found.predict_arrays(waters[60:])["energy"]
+    np.testing.assert_array_equal(a, b)
+    with pytest.raises(InputError, match="not for O"):
+        PropertyModel(BASIS, "energy", atom_energies={"H": -13.0}).fit(waters[:60])
+
+
+def test_s_shells_without_angles_warn(waters):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        PropertyModel(BASIS, "dipole").fit(waters[:20])
+    assert any("H has no features with lam = 1" in str(w.message) for w in caught)
+
+
+def test_refuses_what_v_cannot_tell(waters):
+    mixed = [a.copy() for a in waters[:10]]
+    for a, b in zip(mixed, waters, strict=False):
+        a.calc = b.calc
+    mixed[4].info["charge"] = 1
+    with pytest.raises(InputError, match=r"charge|multiplicity"):
+        PropertyModel(BASIS, "energy").fit(mixed)
+
+
+def test_charged_dipoles_need_an_origin(waters):
+    ions = [a.copy() for a in waters[:20]]
+    for a, b in zip(ions, waters, strict=False):
+        a.calc = b.calc
+        a.info.update(charge=2)
+    with pytest.raises(InputError, match="origin"):
+        PropertyModel(BASIS, "dipole").fit(ions)
+    for a in ions:
+        a.info["dipole_origin"] = "centre of nuclear charge"
+    PropertyModel(BASIS, "dipole").fit(ions)
+
+
+def test_bad_input_is_named(model, waters):
+    with pytest.raises(InputError, match="not fitted"):
+        PropertyModel(BASIS, "energy").predict(waters[:1])
+    with pytest.raises(InputError, match=r"frame 1.*N|N.*frame 1"):
+        model.predict([waters[0], Atoms("N2", positions=[[0, 0, 0], [0, 0, 1.1]])])
+    other = waters[0].copy()
+    other.info["charge"] = 2
+    with pytest.raises(InputError, match=r"frame 0: charge 2"):
+        model.predict([other])
+    unlabelled = [waters[0], Atoms(waters[1].numbers, positions=waters[1].positions)]
+    with pytest.raises(InputError, match=r"frame 1.*energy|energy.*frame 1"):
+        PropertyModel(BASIS, "energy").fit(unlabelled)
+    with pytest.raises(InputError, match="rows|structures"):
+        PropertyModel(BASIS, "energy").fit(waters[:1])
+    same = [a.copy() for a in waters[:10]]
+    for a in same:
+        a.calc = SinglePointCalculator(a, energy=-2000.0)
+    with pytest.raises(InputError, match="constant|vary|variance"):
+        PropertyModel(BASIS, "energy").fit(same)
+    with pytest.raises(InputError, match="forces"):
+        PropertyModel(BASIS, ("energy", "forces"))
+    with pytest.raises(InputError, match="gap"):
+        PropertyModel(BASIS, "gap")
