@@ -88,7 +88,7 @@ class Basis:
     --------
     >>> basis = Basis(ao="sto-3g", kappa=2)
     >>> basis.count(["H", "O"])
-    65
+    40
     >>> eval(repr(basis)) == basis
     True
     """
