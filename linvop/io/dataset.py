@@ -3,6 +3,7 @@ r"""Data sets of labelled structures: in memory, or in an HDF5 file read structu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -26,8 +27,6 @@ class Dataset:
 
     Attributes
     ----------
-    ao : AOBasis
-        Shells spelled out, of every element that occurs.
     settings : dict
         How the labels were made (method, xc, thresholds, versions).
     failed : list of dict
@@ -37,14 +36,19 @@ class Dataset:
     def __init__(
         self,
         records: Sequence[Record] | RecordSource,
-        ao: AOBasis,
+        ao: AOBasis | Mapping[str, object],
         settings: Mapping[str, Any] | None = None,
         failed: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self._source = _Listed(records) if isinstance(records, Sequence) else records
-        self.ao = ao
+        self._ao = ao
         self.settings = dict(settings or {})
         self.failed = [dict(f) for f in failed]
+
+    @cached_property
+    def ao(self) -> AOBasis:
+        """The AO basis of the matrices; not made before it is asked for, as it needs PySCF."""
+        return self._ao if isinstance(self._ao, AOBasis) else AOBasis(self._ao)
 
     @classmethod
     def open(cls, path: str | Path) -> Dataset:
@@ -56,7 +60,7 @@ class Dataset:
             As `linvop.io.hdf5.open_checked`.
         """
         stored = StoredRecords(Path(path))
-        return cls(stored, stored.ao, stored.settings, stored.failed)
+        return cls(stored, stored.shells, stored.settings, stored.failed)
 
     @classmethod
     def from_arrays(
@@ -109,7 +113,7 @@ class Dataset:
                 raise IndexError(f"structure {index} of {len(self)}")
             return self._source.get(int(index) % len(self), True)
         chosen = _Chosen(self._source, np.arange(len(self))[index])
-        return Dataset(chosen, self.ao, self.settings, self.failed)
+        return Dataset(chosen, self._ao, self.settings, self.failed)
 
     def __iter__(self) -> Iterator[Record]:
         return (self[i] for i in range(len(self)))

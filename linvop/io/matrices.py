@@ -139,7 +139,7 @@ def _reason(given: np.ndarray, expected: np.ndarray, system: System) -> str:
 
 
 def _check_electrons(density: np.ndarray, s: np.ndarray, expected: int, where: str) -> None:
-    found = float(np.einsum("...pq,qp->", density, s))
+    found = float(np.sum(density * s))
     if abs(found - expected) > _ELECTRON_TOLERANCE:
         raise InputError(
             f"{where}: density: expected tr(P S) = {expected} electrons, got {found:.6g}"

@@ -60,12 +60,11 @@ class StoredRecords:
                 eager = (*PER_STRUCTURE, *PER_ATOM, "orbital_energies", "occupations")
                 self._columns = {name: file["columns"][name][()] for name in eager}
                 self._offsets = {n: file["offsets"][n][()] for n in ("atoms", *RAGGED)}
-                shells = hdf5.get_json(file, "ao")
+                self.shells = hdf5.get_json(file, "ao")
                 self.settings = hdf5.get_json(file, "settings")
                 self.failed = hdf5.get_json(file, "failed")
             except KeyError as error:
                 raise FileFormatError(f"{path}: damaged: {error.args[0]}") from error
-        self.ao = AOBasis(shells)
         self.length = len(self._columns["charge"])
 
     def has(self, i: int, name: str) -> bool:

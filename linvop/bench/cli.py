@@ -1,0 +1,145 @@
+r"""``linvop bench speed | accuracy | memory``."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linvop.errors import InputError
+
+if TYPE_CHECKING:
+    from linvop.bench.tables import Report
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Measure speed, accuracy and memory, each beside its yardstick.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Write = Annotated[
+    Path | None,
+    typer.Option(help="Also put the tables into this Markdown file, in place of older ones."),
+]
+
+_PERFORMANCE = """# Performance
+
+Written by `linvop bench speed --write FILE` and `linvop bench memory --write FILE`; every table
+is replaced by the next run. Do not edit the tables.
+"""
+
+_ACCURACY = """# Accuracy
+
+Written by `linvop bench accuracy --data DIR --write FILE`; every table is replaced by the next
+run. Do not edit the tables.
+"""
+
+
+@app.command(
+    epilog="Example: linvop bench speed --molecules qm7.xyz.gz --write docs/performance.md"
+)
+def speed(
+    molecules: Annotated[
+        str | None, typer.Option(help="File of structures; default: molecules made here.")
+    ] = None,
+    n: Annotated[int, typer.Option(help="Molecules, evenly spaced in the file.")] = 50,
+    ao: Annotated[str, typer.Option(help="AO basis.")] = "def2-svp",
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of which medians are taken.")] = 5,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """One-thread times in units of PySCF's int1e_nuc (about a minute)."""
+    with _errors(), _progress("molecules") as progress:
+        from linvop.bench.speed import measure_speed
+
+        report = measure_speed(molecules, n, ao, rounds=rounds, progress=progress)
+        _publish(report, json, write, _PERFORMANCE)
+
+
+@app.command(
+    epilog="Example: linvop bench accuracy --data ../shared/data --only water --write accuracy.md"
+)
+def accuracy(
+    data: Annotated[str, typer.Option(help="Folder with water_monomer/ and qm7/.")],
+    only: Annotated[
+        str, typer.Option(help="Which, with commas between: water, qm7-1000, qm7-5000.")
+    ] = "water,qm7-1000,qm7-5000",
+    seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Errors on published data beside a SOAP model (15 minutes on two cores for all)."""
+    with _errors():
+        from linvop.bench.accuracy import measure_accuracy
+
+        parts = tuple(part.strip() for part in only.split(",") if part.strip())
+        report = measure_accuracy(data, parts, seed=seed, say=_say)
+        _publish(report, json, write, _ACCURACY)
+
+
+@app.command(epilog="Example: linvop bench memory --n 500")
+def memory(
+    n: Annotated[int, typer.Option(min=1, help="Molecules.")] = 7101,
+    data: Annotated[
+        str | None, typer.Option(help="Folder with qm7/; default: molecules made here.")
+    ] = None,
+    here: Annotated[bool, typer.Option("--here", hidden=True)] = False,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Peak memory of a fit with 22730 columns, in a process of its own (ten minutes)."""
+    with _errors():
+        from linvop.bench.memory import fit_here, measure_memory
+
+        if here:
+            typer.echo(json_module.dumps(fit_here(n, data)))
+            return
+        _publish(measure_memory(n, data), json, write, _PERFORMANCE)
+
+
+def main() -> None:
+    """Run as a program of its own."""
+    app()
+
+
+def _publish(report: Report, json: bool, write: Path | None, heading: str) -> None:
+    from linvop.bench.tables import write_sections
+
+    typer.echo(json_module.dumps(report.as_dict(), indent=1) if json else report.markdown())
+    if write is not None:
+        write_sections(write, heading, report)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """One clear line and exit code 2 on bad input."""
+    try:
+        yield
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A counter on a terminal's error stream, nothing elsewhere."""
+    shown = sys.stderr.isatty()
+
+    def show(done: int, n: int) -> None:
+        if shown:
+            typer.echo(f"\r{done}/{n} {what}", err=True, nl=done == n)
+
+    yield show
