@@ -22,10 +22,7 @@ PARTS = ("water", "qm7-1000", "qm7-5000")
 """What can be measured."""
 
 _FILES = {
-    "water": (
-        "water_monomer/water_monomer_1000.xyz",
-        "water_monomer/water_monomer_1000_order2.xyz",
-    ),
+    "water": ("water_monomer/water_monomer_1000.xyz",),
     "qm7": ("qm7/qm7_7101.xyz.gz", "qm7/qm7_7101.xyz"),
 }
 

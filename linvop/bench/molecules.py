@@ -23,8 +23,8 @@ _LEAST_ATOMS = 10
 def own_molecules(n: int, *, noise: float = 0.05, seed: int = 0) -> list[Atoms]:
     r"""Molecules of H, C, N, O, S of about QM7's size, distorted.
 
-    The G2 molecules of ASE with at least ten atoms, in turn, each time with other normal
-    displacements of standard deviation `noise` (Angstrom).
+    The closed-shell G2 molecules of ASE with at least ten atoms, in turn, each time with
+    other normal displacements of standard deviation `noise` (Angstrom).
 
     Parameters
     ----------
@@ -39,7 +39,9 @@ def own_molecules(n: int, *, noise: float = 0.05, seed: int = 0) -> list[Atoms]:
     templates = [
         a
         for a in templates
-        if len(a) >= _LEAST_ATOMS and set(a.get_chemical_symbols()) <= set(ELEMENTS)
+        if len(a) >= _LEAST_ATOMS
+        and set(a.get_chemical_symbols()) <= set(ELEMENTS)
+        and a.numbers.sum() % 2 == 0
     ]
     rng = np.random.default_rng(seed)
     out = []

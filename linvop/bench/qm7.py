@@ -78,17 +78,17 @@ def measure_qm7(
         target = _TARGETS.get(n_train) if row["model"].startswith("linvop") else None
         row |= {"target": target, "met": verdict(row["MAE"], target)}
     notes = [
-        f"{n_train} training and {n_test} test molecules, seeded random split (seed {seed}) without "
-        f"the {len(frames) - len(kept)} copies that `duplicate_groups` finds; the test set is the "
-        "same for all training sizes.",
+        f"{n_train} training and {n_test} test molecules, seeded random split (seed {seed}) "
+        f"without the {len(frames) - len(kept)} copies that `duplicate_groups` finds; the test set "
+        "is the same for all training sizes.",
         "PBE0 atomisation energies, kcal/mol; per-species constants fitted. MAE and RMSE on the "
         "test set; leave-one-out on the training set chooses alpha.",
         f"linvop: {ao}, kappa 3, shell, lowdin, default settings of PropertyModel. The target "
         "is for the better of the two.",
-        "SOAP: featomic's power spectrum summed over the atoms of each species, the same Ridge, "
-        "constants and leave-one-out groups. Gaussian density, GTO radial basis of n + 1 functions, "
-        "shifted cosine of 0.5 Angstrom, lengths in Angstrom; columns (centre species) x (pairs of "
-        "neighbour species) x l x n1 x n2, as featomic gives them.",
+        "SOAP: featomic's power spectrum summed over the atoms of each species; the same Ridge, "
+        "constants and leave-one-out groups. Gaussian density, GTO radial basis of n + 1 "
+        "functions, shifted cosine of 0.5 Angstrom, lengths in Angstrom. Columns as featomic "
+        "gives them: centre species x pairs of neighbour species x l x n1 x n2.",
         _chosen(rows),
         "Times in seconds, all cores; features: of training and test set together.",
     ]

@@ -113,7 +113,8 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float | np.floating):
-        if value != 0 and not 1e-3 <= abs(value) < 1e5:
-            return f"{value:.2e}"
-        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        number = float(value)
+        if number != 0 and not 1e-3 <= abs(number) < 1e5:
+            return f"{number:.2e}"
+        return f"{number:.0f}" if abs(number) >= 1000 else f"{number:#.3g}".rstrip(".")
     return str(value)

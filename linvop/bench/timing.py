@@ -1,6 +1,6 @@
 r"""Ratios of times that noise hits on both sides.
 
-For every molecule, candidate and yardstick take turns, round after round; a ratio is
+For every molecule, yardstick and candidate take turns, round after round; a ratio is
 
 .. math:: \frac{\sum_{molecules} \mathrm{median}_{rounds}\, t_{candidate}}
                {\sum_{molecules} \mathrm{median}_{rounds}\, t_{yardstick}} ,
@@ -74,8 +74,8 @@ def compare(
     """
     times = np.zeros((len(candidates), 2, rounds + 1, len(items)))
     for k, item in enumerate(items):
-        for r in range(rounds + 1):
-            for c, candidate in enumerate(candidates.values()):
+        for c, candidate in enumerate(candidates.values()):
+            for r in range(rounds + 1):
                 times[c, 1, r, k] = _seconds(yardstick, item)
                 times[c, 0, r, k] = _seconds(candidate, item)
         if progress is not None:

@@ -86,9 +86,9 @@ def measure_water(
         "structures of the norm (all three, all nine components).",
         f"Targets, of `shell`: energy {_TARGETS['energy']} mHa, dipole (norm) "
         f"{_TARGETS['dipole']}e-3 au.",
-        "Spread of the test labels: "
-        f"energy {spread['energy']:.3g} mHa (standard deviation), dipole {spread['dipole']:.4g}e-3 "
-        f"au and polarizability {spread['polarizability']:.3g} au (root mean square of components).",
+        "Spread of the test labels: energy "
+        f" {spread['energy']:.3g} mHa (standard deviation), dipole {spread['dipole']:.4g}e-3 au "
+        f"and polarizability {spread['polarizability']:.3g} au (root mean square of components).",
         "Columns, alpha, effective degrees of freedom and leave-one-out RMSE (per component, ASE "
         "units) are energy; dipole; polarizability lam 0, lam 2.",
     ]

@@ -26,6 +26,8 @@ from linvop.io.records import Record
 
 __all__ = ["Checkpoints", "digest"]
 
+_SETTINGS = "settings.json"
+
 
 def digest(structure: Record) -> str:
     r"""Identify a structure: elements, positions (to the bit), charge, multiplicity."""
@@ -55,11 +57,11 @@ class Checkpoints:
         Raises
         ------
         InputError
-            If it belongs to another one, with what differs (with `force` it is emptied), or if
-            the disk is full.
+            If it belongs to another one, with what differs (with `force` it is emptied), if it
+            is no folder of linvop's, or if the disk is full.
         """
         run = json_safe(run | {"structures": [digest(s) for s in structures]})
-        if self.folder.exists():
+        if self.folder.exists() and any(not p.name.startswith(".") for p in self.folder.iterdir()):
             difference = self._difference(run)
             if difference is None:
                 return
@@ -69,15 +71,20 @@ class Checkpoints:
                     "with that, or start anew with --force (force=True), which deletes it"
                 )
             self.remove()
-        self.folder.mkdir()
-        atomic_text(self.folder / "settings.json", json.dumps(run, indent=1))
+        self.folder.mkdir(exist_ok=True)
+        atomic_text(self.folder / _SETTINGS, json.dumps(run, indent=1))
 
     def _difference(self, run: dict[str, Any]) -> str | None:
+        path = self.folder / _SETTINGS
+        if not path.is_file():
+            raise InputError(
+                f"{self.folder}: linvop needs this name and did not make what is there"
+            )
         try:
-            there = json.loads((self.folder / "settings.json").read_text())
+            there = json.loads(path.read_text())
             before, now = there["structures"], run["structures"]
         except (OSError, ValueError, KeyError, TypeError):
-            return "its settings.json is missing or damaged"
+            return f"its {_SETTINGS} is damaged"
         if len(before) != len(now):
             return f"{len(before)} structures there and {len(now)} now"
         changed = [i for i, (a, b) in enumerate(zip(before, now, strict=True)) if a != b]
@@ -116,7 +123,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Delete the folder."""
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _short(value: Any) -> str:

@@ -180,7 +180,9 @@ def _serve(connection: Connection, function: Callable[[Any], Any], threads: int)
                 task = connection.recv()
             except (EOFError, OSError):
                 return
-            connection.send(_outcome(function, task))
+            outcome = _outcome(function, task)
+            with suppress(OSError):  # nobody is left to hear it
+                connection.send(outcome)
 
 
 def _outcome(function: Callable[[Any], Any], task: Any) -> tuple[bool, Any]:

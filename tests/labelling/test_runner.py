@@ -130,6 +130,15 @@ def test_another_run_does_not_go_on(tmp_path, change, message):
     assert report.n_resumed == 0
 
 
+def test_a_folder_of_somebody_else_is_never_deleted(tmp_path):
+    mine = tmp_path / "h2.h5.parts" / "thesis.tex"
+    mine.parent.mkdir()
+    mine.write_text("ten years")
+    with pytest.raises(InputError, match=r"h2\.h5\.parts: linvop needs this name"):
+        label(hydrogens(1), tmp_path / "h2.h5", **FAST, workers=1, force=True)
+    assert mine.read_text() == "ten years"
+
+
 def test_a_damaged_checkpoint_is_made_again(tmp_path):
     out = tmp_path / "h2.h5"
     with pytest.raises(KeyboardInterrupt):
