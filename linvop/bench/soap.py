@@ -44,8 +44,8 @@ class SoapSettings:
 
     def __str__(self) -> str:
         return (
-            f"SOAP, cutoff {self.cutoff:g}, width {self.density_width:g}, "
-            f"n {self.max_radial}, l {self.max_angular}"
+            f"SOAP, cutoff {self.cutoff:g} (smooth over {self.cutoff_width:g}), "
+            f"width {self.density_width:g}, n {self.max_radial}, l {self.max_angular}"
         )
 
     def hypers(self) -> dict[str, object]:

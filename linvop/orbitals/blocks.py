@@ -5,7 +5,7 @@ The block of atoms i, j of species s, t holds the shell pairs (a, b) of the two,
 .. math:: \langle M_{ij}; ab; \lambda\mu\rangle
           = \sum_{m m'} C^{\lambda\mu}_{l_a m, l_b m'} M[i a m, j b m'] .
 
-All irreps of a pair of species are one orthogonal matrix Q_st acting on the flattened block,
+All irreps of a pair of species are one orthogonal matrix Q_st acting on the block's entries,
 sparse because Clebsch-Gordan coefficients are: nothing is lost on the way there and back.
 
 A symmetric matrix obeys ``<M_ji; b a; lam> = sigma <M_ij; a b; lam>``. So one ordered pair is
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import sparse
+from numba import njit
 
 from linvop.angular.tables import sparse_coupling
 from linvop.errors import InputError
@@ -64,13 +64,19 @@ class Irreps:
 
 @dataclass(frozen=True, eq=False)
 class _PairCoupling:
-    """The orthogonal matrix of one pair of species, its rows the irreps key by key."""
+    r"""The orthogonal matrix Q of one pair of species, by rows: the irreps, key by key.
 
-    matrix: sparse.csr_array  # (row_size, n_s n_t)
-    transposed: sparse.csr_array
+    Row r has the values ``value[e]`` at the block's entries ``(row[e], col[e])`` for
+    ``e = start[r] .. start[r + 1]``.
+    """
+
+    start: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+    value: np.ndarray
     keys: tuple[BlockKey, ...]
     shell_pairs: tuple[np.ndarray, ...]
-    diagonal: np.ndarray  # (n_s, n_t) bool: entries of blocks a = b
+    widths: tuple[int, ...]  # numbers of each key: (2 lam + 1) n_shell_pairs
 
 
 @lru_cache(maxsize=1024)
@@ -86,28 +92,46 @@ def _pair_coupling(ao: AOBasis, s: str, t: str, on_site: bool, reduced: bool) ->
                 if reduced and (i > j or (i == j and sigma == -1)):
                     continue
                 columns.setdefault((lam, -sigma), []).append((i, j))
-    rows, cols, values, keys, shell_pairs, start = [], [], [], [], [], 0
+    parts, keys, shell_pairs, size = [], [], [], 0
     for (lam, minus_sigma), shells in sorted(columns.items()):
         for c, (i, j) in enumerate(shells):
             m1, m2, mu, value = sparse_coupling(first[i].l, second[j].l, lam)
-            rows.append(start + mu * len(shells) + c)
-            cols.append((offset_s[i] + m1) * offset_t[-1] + offset_t[j] + m2)
-            values.append(value)
-        start += (2 * lam + 1) * len(shells)
+            parts.append((size + mu * len(shells) + c, offset_s[i] + m1, offset_t[j] + m2, value))
+        size += (2 * lam + 1) * len(shells)
         keys.append(BlockKey(s, t, on_site, lam, -minus_sigma))
         shell_pairs.append(np.asarray(shells, np.int64))
-    shape = (start, int(offset_s[-1] * offset_t[-1]))
-    flat = (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols)))
-    matrix = sparse.csr_array(flat, shape=shape)
-    of_s = np.repeat(np.arange(len(first)), np.diff(offset_s))
-    of_t = np.repeat(np.arange(len(second)), np.diff(offset_t))
+    irrep, row, col, value = (np.concatenate(x) for x in zip(*parts, strict=True))
+    order = np.argsort(irrep, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(irrep, minlength=size))])
+    widths = tuple((2 * k.lam + 1) * len(x) for k, x in zip(keys, shell_pairs, strict=True))
     return _PairCoupling(
-        matrix,
-        sparse.csr_array(matrix.T),
-        tuple(keys),
-        tuple(shell_pairs),
-        of_s[:, None] == of_t,
+        start, row[order], col[order], value[order], tuple(keys), tuple(shell_pairs), widths
     )
+
+
+@njit(cache=True, nogil=True)
+def _apply(matrix, rows, cols, start, row, col, value, out):  # pragma: no cover - compiled
+    """``out[p] = Q block_p``, the blocks being at (rows[p], cols[p]) of the matrix."""
+    for p in range(len(rows)):
+        for r in range(len(start) - 1):
+            total = 0.0
+            for e in range(start[r], start[r + 1]):
+                total += value[e] * matrix[rows[p] + row[e], cols[p] + col[e]]
+            out[p, r] = total
+
+
+@njit(cache=True, nogil=True)
+def _apply_transposed(
+    irreps, rows, cols, start, row, col, value, mirrored, matrix
+):  # pragma: no cover - compiled
+    """Add ``Q^T irreps[p]`` to the blocks, and to their mirror images where asked."""
+    for p in range(len(rows)):
+        for r in range(len(start) - 1):
+            for e in range(start[r], start[r + 1]):
+                i, j = rows[p] + row[e], cols[p] + col[e]
+                matrix[i, j] += value[e] * irreps[p, r]
+                if mirrored[r]:
+                    matrix[j, i] += value[e] * irreps[p, r]
 
 
 def _pair_lists(layout: AOLayout, symmetric: bool) -> Iterator[tuple[str, str, bool, np.ndarray]]:
@@ -125,14 +149,6 @@ def _pair_lists(layout: AOLayout, symmetric: bool) -> Iterator[tuple[str, str, b
                 i, j = i[kept], j[kept]
             if i.size:
                 yield s, t, False, np.column_stack([i.ravel(), j.ravel()])
-
-
-def _entries(layout: AOLayout, s: str, t: str, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column indices of the pairs' blocks, broadcasting to (n_pairs, n_s, n_t)."""
-    n_s, n_t = layout.shell_offsets[s][-1], layout.shell_offsets[t][-1]
-    rows = layout.atom_offsets[pairs[:, 0]][:, None, None] + np.arange(n_s)[:, None]
-    cols = layout.atom_offsets[pairs[:, 1]][:, None, None] + np.arange(n_t)
-    return rows, cols
 
 
 def couple(matrix: np.ndarray, layout: AOLayout, *, symmetric: bool = True) -> Irreps:
@@ -155,38 +171,44 @@ def couple(matrix: np.ndarray, layout: AOLayout, *, symmetric: bool = True) -> I
     if matrix.shape != (n_ao, n_ao):
         raise InputError(f"matrix: expected shape ({n_ao}, {n_ao}), got {matrix.shape}")
     values, pairs_of, shell_pairs = {}, {}, {}
+    first = layout.atom_offsets
     for s, t, on_site, pairs in _pair_lists(layout, symmetric):
-        coupling = _pair_coupling(layout.ao, s, t, on_site, on_site and symmetric)
-        rows, cols = _entries(layout, s, t, pairs)
-        flat = matrix[rows, cols].reshape(len(pairs), -1)
-        irreps = (coupling.matrix @ flat.T).T
+        q = _pair_coupling(layout.ao, s, t, on_site, on_site and symmetric)
+        out = np.empty((len(pairs), len(q.start) - 1))
+        rows, cols = first[pairs[:, 0]], first[pairs[:, 1]]
+        _apply(matrix, rows, cols, q.start, q.row, q.col, q.value, out)
         pairs_of[s, t, on_site] = pairs
         start = 0
-        for key, shells in zip(coupling.keys, coupling.shell_pairs, strict=True):
-            stop = start + (2 * key.lam + 1) * len(shells)
-            values[key] = irreps[:, start:stop].reshape(len(pairs), 2 * key.lam + 1, len(shells))
+        for key, shells, width in zip(q.keys, q.shell_pairs, q.widths, strict=True):
+            part = out[:, start : start + width]
+            values[key] = part.reshape(len(pairs), 2 * key.lam + 1, len(shells))
             shell_pairs[key] = shells
-            start = stop
+            start += width
     return Irreps(values, pairs_of, shell_pairs, symmetric, layout)
 
 
 def uncouple(irreps: Irreps) -> np.ndarray:
     r"""The matrix (n_ao, n_ao), m order, that has these irreps: the inverse of `couple`."""
     layout = irreps.layout
+    first = layout.atom_offsets
     matrix = np.zeros((layout.n_ao, layout.n_ao))
     for (s, t, on_site), pairs in irreps.pairs.items():
-        reduced = on_site and irreps.symmetric
-        coupling = _pair_coupling(layout.ao, s, t, on_site, reduced)
-        flat = np.concatenate(
-            [irreps.values[key].reshape(len(pairs), -1) for key in coupling.keys], axis=1
+        q = _pair_coupling(layout.ao, s, t, on_site, on_site and irreps.symmetric)
+        flat = [irreps.values[key].reshape(len(pairs), -1) for key in q.keys]
+        # On site, blocks a = b are their own mirror images.
+        mirrored = [
+            np.tile(irreps.symmetric & ((x[:, 0] != x[:, 1]) | (not on_site)), 2 * key.lam + 1)
+            for key, x in zip(q.keys, q.shell_pairs, strict=True)
+        ]
+        _apply_transposed(
+            np.concatenate(flat, axis=1),
+            first[pairs[:, 0]],
+            first[pairs[:, 1]],
+            q.start,
+            q.row,
+            q.col,
+            q.value,
+            np.concatenate(mirrored),
+            matrix,
         )
-        rows, cols = _entries(layout, s, t, pairs)
-        blocks = (coupling.transposed @ flat.T).T.reshape(len(pairs), *coupling.diagonal.shape)
-        if reduced:
-            mirrored = np.where(coupling.diagonal, 0.0, blocks).transpose(0, 2, 1)
-            matrix[rows, cols] = blocks + mirrored
-        else:
-            matrix[rows, cols] = blocks
-            if irreps.symmetric:
-                matrix[cols.transpose(0, 2, 1), rows.transpose(0, 2, 1)] = blocks.transpose(0, 2, 1)
     return matrix

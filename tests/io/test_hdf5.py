@@ -68,7 +68,7 @@ def test_existing_file_needs_force(path):
 def test_checksum_is_of_the_content_and_not_of_its_storage(tmp_path):
     sums = []
     for name, order, options in (("a", 1, {}), ("b", -1, {"compression": "gzip", "chunks": (7,)})):
-        with h5py.File(tmp_path / name, "w") as file:
+        with h5py.File(tmp_path / name, "w", track_order=True) as file:
             for key in ["one", "two"][::order]:
                 file.create_dataset(key, data=np.arange(100.0), **options)
                 for attribute in ["unit", "note"][::order]:

@@ -1,0 +1,100 @@
+"""The commands run at small size, give JSON, and say clearly what is wrong with their input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
+from typer.testing import CliRunner
+
+from linvop.bench.cli import app
+from linvop.bench.speed import TARGETS
+
+
+def _run(*arguments: object):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def _waters(path, n: int = 40) -> None:
+    """Water molecules with labels from closed formulas under the keys of the published set."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for _ in range(n):
+        a = Atoms("OH2", [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+        a.positions += 0.05 * rng.normal(size=(3, 3))
+        bonds = a.positions[1:] - a.positions[0]
+        a.info["energy_Ha"] = -76.0 + 0.2 * (np.linalg.norm(bonds, axis=1) ** 2).sum()
+        a.info["dipole_au"] = bonds.sum(axis=0)
+        a.info["alpha_au"] = 10 * np.eye(3) + bonds.T @ bonds
+        a.info["dup_of"] = -1
+        frames.append(a)
+    frames.append(frames[0].copy())
+    frames[-1].info["dup_of"] = 0
+    write(path, frames, format="extxyz")
+
+
+def test_speed_has_every_figure_and_writes_its_document(tmp_path):
+    path = tmp_path / "performance.md"
+    done = _run("speed", "--n", 2, "--ao", "sto-3g", "--rounds", 1, "--json", "--write", path)
+    assert done.exit_code == 0, done.output
+    tables = {t["name"]: t for t in json.loads(done.stdout)["tables"]}
+    assert set(tables) == {"speed", "plans", "threads", "start"}
+    rows = {row["what"]: row for row in tables["speed"]["rows"]}
+    assert {name: row["target"] for name, row in rows.items() if row["target"]} == TARGETS
+    assert all(row["ratio"] > 0 for row in rows.values())
+    assert [row["threads"] for row in tables["threads"]["rows"]] == [1, 2]
+    assert "import linvop" in path.read_text()
+
+
+def test_memory_is_that_of_a_process_of_its_own():
+    done = _run("memory", "--n", 24, "--json")
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(done.stdout)["tables"][0]["rows"]
+    assert row["molecules"] == 24
+    assert row["columns"] > 21000
+    assert row["design, GB"] < row["peak, GB"] < 1.5
+
+
+@pytest.mark.filterwarnings("ignore:H has no features", "ignore:alpha at its lower bound")
+def test_water_splits_without_copies(tmp_path):
+    from linvop.bench.water import measure_water
+
+    path = tmp_path / "water.xyz"
+    _waters(path)
+    table = measure_water(path, n_train=30, ao="sto-3g")
+    assert [(row["resolution"], row["metric"]) for row in table.rows] == [
+        (r, m) for m in ("ao", "lowdin") for r in ("total", "species", "shell")
+    ]
+    assert "30 training and 10 test structures" in table.notes[0]
+    assert "the 1 copies" in table.notes[0]
+
+
+@pytest.mark.filterwarnings("ignore:Basis may be available")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("accuracy", "--data", "nowhere"), "expected water_monomer/water_monomer_1000.xyz"),
+        (("accuracy", "--data", "nowhere", "--only", "qm7-1000"), "expected qm7/qm7_7101.xyz.gz"),
+        (("accuracy", "--data", "nowhere", "--only", "benzene"), "got benzene"),
+        (("speed", "--n", 0), "expected at least 1 molecule, got 0"),
+        (("speed", "--molecules", "nowhere.xyz"), "nowhere.xyz: no such file"),
+        (("speed", "--n", 1, "--ao", "nonsense"), "nonsense"),
+        (("memory", "--n", 10, "--data", "nowhere"), "expected qm7/qm7_7101.xyz.gz"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
+    done = _run(*arguments)
+    assert done.exit_code == 2
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith("error:")]
+    assert message in line
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("command", ["speed", "accuracy", "memory"])
+def test_help_has_an_example(command):
+    done = _run(command, "--help")
+    assert done.exit_code == 0
+    assert f"linvop bench {command}" in done.stdout
