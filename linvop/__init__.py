@@ -1,3 +1,83 @@
-r"""linvop: linear models of molecules from the external potential."""
+r"""linvop: linear models of molecules from the external potential.
+
+The map, in the order in which data flows:
+
+=====================  ====================================================================
+`read`, `Dataset`      structures with labels, from extended XYZ, ASE formats or HDF5
+`label`                PySCF reference calculations into a data set
+`AOBasis`, `Shell`     the atomic orbitals in which V is written
+`Basis`                which contractions of V are features; names, counts, evaluates them
+`Target`               what is learned, beyond ``"energy"``, ``"dipole"``, ``"polarizability"``
+`Ridge`                the solver, with exact leave-one-structure-out
+`PropertyModel`        fit, predict, score, save
+`load`                 a saved model
+`data`                 the shipped water data set
+`InputError`           what is raised when the input is at fault
+=====================  ====================================================================
+
+Names are imported when they are first used, so that ``import linvop`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linvop import data
+    from linvop.errors import InputError
+    from linvop.features.basis import Basis
+    from linvop.io.dataset import Dataset
+    from linvop.io.structures import read
+    from linvop.labelling import label
+    from linvop.models.property import PropertyModel
+    from linvop.models.storage import load
+    from linvop.models.targets import Target
+    from linvop.orbitals.shells import AOBasis, Shell
+    from linvop.regression.ridge import Ridge
+
+__all__ = [
+    "AOBasis",
+    "Basis",
+    "Dataset",
+    "InputError",
+    "PropertyModel",
+    "Ridge",
+    "Shell",
+    "Target",
+    "__version__",
+    "data",
+    "label",
+    "load",
+    "read",
+]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "AOBasis": "linvop.orbitals.shells",
+    "Basis": "linvop.features.basis",
+    "Dataset": "linvop.io.dataset",
+    "InputError": "linvop.errors",
+    "PropertyModel": "linvop.models.property",
+    "Ridge": "linvop.regression.ridge",
+    "Shell": "linvop.orbitals.shells",
+    "Target": "linvop.models.targets",
+    "label": "linvop.labelling",
+    "load": "linvop.models.storage",
+    "read": "linvop.io.structures",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "data":
+        return import_module("linvop.data")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'linvop' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

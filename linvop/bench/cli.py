@@ -61,6 +61,7 @@ def speed(
     with _errors(), _progress("molecules") as progress:
         from linvop.bench.speed import measure_speed
 
+        _check(write)
         report = measure_speed(molecules, n, ao, rounds=rounds, progress=progress)
         _publish(report, json, write, _PERFORMANCE)
 
@@ -81,6 +82,7 @@ def accuracy(
     with _errors():
         from linvop.bench.accuracy import measure_accuracy
 
+        _check(write)
         parts = tuple(part.strip() for part in only.split(",") if part.strip())
         report = measure_accuracy(data, parts, seed=seed, say=_say)
         _publish(report, json, write, _ACCURACY)
@@ -103,12 +105,21 @@ def memory(
         if here:
             typer.echo(json_module.dumps(fit_here(n, data)))
             return
+        _check(write)
         _publish(measure_memory(n, data), json, write, _PERFORMANCE)
 
 
 def main() -> None:
     """Run as a program of its own."""
     app()
+
+
+def _check(write: Path | None) -> None:
+    """Refuse before the work, not after it, a place where nothing can be written."""
+    from linvop.io.atomic import check_output
+
+    if write is not None:
+        check_output(write, force=True)
 
 
 def _publish(report: Report, json: bool, write: Path | None, heading: str) -> None:

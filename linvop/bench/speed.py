@@ -6,11 +6,8 @@ begin with atomic positions, or with V in m order where the table says "V given"
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,7 @@ import numpy as np
 
 from linvop.bench.machine import describe_machine
 from linvop.bench.molecules import sample
+from linvop.bench.startup import startup_table
 from linvop.bench.tables import Report, Table, verdict
 from linvop.bench.timing import Timed, compare, one_thread
 
@@ -37,8 +35,6 @@ TARGETS = {
 }
 """Largest accepted ratios to int1e_nuc."""
 
-_START_TARGETS = {"import linvop": 0.3, "linvop --help": 0.5}
-_START_RUNS = 7
 _SCREENING = 0.3
 
 
@@ -87,6 +83,7 @@ def measure_speed(
     frames, what = sample(molecules, n)
     ao_basis = AOBasis(ao)
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
+    start = startup_table()
     compiled, plan_rows = _plans(ao, species)
     with one_thread():
         prepared = [_prepare(a, ao_basis) for a in frames]
@@ -101,7 +98,8 @@ def measure_speed(
     n_ao = np.mean([len(p.V) for p in prepared])
     notes = [
         f"{what}; {n_atoms:.1f} atoms and {n_ao:.0f} AOs on average; {ao}; one thread; "
-        f"medians of {rounds} runs in one process, each directly after a run of the yardstick.",
+        f"medians over {rounds} runs of CPU time, in one process, each directly after a run of the "
+        "yardstick.",
         "Yardstick: PySCF's `mol.intor('int1e_nuc')` of a molecule already built. linvop's "
         "integrals and features start from positions.",
     ]
@@ -109,12 +107,7 @@ def measure_speed(
         Table("speed", "Speed, in units of PySCF's int1e_nuc", _ratio_rows(timed), notes),
         Table("plans", "Making a plan, once per basis and species (kappa 3, shell)", plan_rows),
         _threads_table(frames, compiled["structure lam 0", "ao"], rounds),
-        Table(
-            "start",
-            "Starting",
-            _start_rows(),
-            [f"Wall time of a new process, Python's own start included; median of {_START_RUNS}."],
-        ),
+        start,
     ]
     return Report(describe_machine(), tables)
 
@@ -232,23 +225,3 @@ def _threads_table(frames: Sequence[Atoms], features: SiteFeatures, rounds: int)
         for workers, s in seconds.items()
     ]
     return Table("threads", "Threads over structures (structure features, lam 0, ao)", rows)
-
-
-def _start_rows() -> list[dict[str, object]]:
-    commands = {"python, nothing imported": ["pass"], "import linvop": ["import linvop"]}
-    if find_spec("linvop.cli") is not None:
-        commands["linvop --help"] = ["from linvop.cli import main; main()", "--help"]
-    rows: list[dict[str, object]] = []
-    for name, (code, *arguments) in commands.items():
-        times = []
-        for _ in range(_START_RUNS):
-            start = perf_counter()
-            subprocess.run(
-                [sys.executable, "-c", code, *arguments], check=True, capture_output=True
-            )
-            times.append(perf_counter() - start)
-        seconds, target = float(np.median(times)), _START_TARGETS.get(name)
-        rows.append(
-            {"what": name, "seconds": seconds, "target": target, "met": verdict(seconds, target)}
-        )
-    return rows

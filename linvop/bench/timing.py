@@ -5,7 +5,10 @@ For every molecule, yardstick and candidate take turns, round after round; a rat
 .. math:: \frac{\sum_{molecules} \mathrm{median}_{rounds}\, t_{candidate}}
                {\sum_{molecules} \mathrm{median}_{rounds}\, t_{yardstick}} ,
 
-the yardstick being the run directly before each run of the candidate.
+the yardstick being the run directly before each run of the candidate. Times are CPU times of
+the process, all its threads together: on an idle machine the wall time of one thread, and on a
+busy one not stretched by other processes (which would favour whatever is shorter than a time
+slice).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import process_time
 from typing import TypeVar
 
 import numpy as np
@@ -85,6 +88,6 @@ def compare(
 
 
 def _seconds(function: Callable[[T], object], item: T) -> float:
-    start = perf_counter()
+    start = process_time()
     function(item)
-    return perf_counter() - start
+    return process_time() - start

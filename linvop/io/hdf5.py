@@ -1,20 +1,27 @@
-r"""linvop's HDF5 files: a header, a checksum over all content, and the checks on opening.
+r"""linvop's HDF5 files: a seal, a header, and the checks on opening.
 
-Header (attributes of the root): ``format`` = "linvop", ``kind`` ("dataset", "model"),
-``schema`` (an integer that grows when a kind's layout does), ``linvop``, ``numpy``, ``pyscf``
-(versions), ``date`` (UTC) and ``checksum`` (`linvop.io.checksum`).
+The first 512 bytes (HDF5's user block, which HDF5 itself skips) are the *seal*: a line that says
+what the file is, its size, and the SHA-256 of every other byte. It is verified before HDF5
+sees the file, because HDF5 does not survive all damage: with some bytes changed it loops
+for ever or crashes. For the same reason a file that was changed by other means, be it only
+repacked, is refused.
+
+The header, attributes of the root: ``kind`` ("dataset", "model"), ``schema`` (an integer that
+grows when a kind's layout does), ``linvop``, ``numpy``, ``pyscf`` (versions), ``date`` (UTC).
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -22,17 +29,17 @@ import numpy as np
 from linvop import __version__
 from linvop.errors import FileFormatError
 from linvop.io.atomic import atomic
-from linvop.io.checksum import checksum
 
-__all__ = ["get_json", "header", "json_safe", "open_checked", "put_json", "write"]
+__all__ = ["get_json", "header", "json_safe", "open_checked", "put_json", "seal_of", "write"]
 
-_FORMAT = "linvop"
+_SEAL_BYTES = 512
+_MAGIC = b"linvop: HDF5 from byte 512\n"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @contextmanager
 def write(path: str | Path, kind: str, schema: int, force: bool = False) -> Iterator[h5py.File]:
-    r"""Give an open file to fill; header and checksum are added and it is renamed to `path`.
+    r"""Give an open file to fill; header and seal are added and it is renamed to `path`.
 
     Parameters
     ----------
@@ -52,16 +59,17 @@ def write(path: str | Path, kind: str, schema: int, force: bool = False) -> Iter
     """
     with atomic(path, force) as partial, _Sink(partial) as sink:
         try:
-            with h5py.File(sink, "w") as file:
+            with h5py.File(sink, "w", userblock_size=_SEAL_BYTES) as file:
                 _put_header(file, kind, schema)
                 yield file
-                file.attrs["checksum"] = checksum(file)
         except Exception as error:
             if sink.error:  # what HDF5 makes of a full disk is not the reason
                 raise sink.error from error
             raise
         if sink.error:
             raise sink.error
+        with partial.open("r+b") as raw:
+            raw.write(_seal(raw))
 
 
 class _Sink(io.RawIOBase):
@@ -113,7 +121,6 @@ class _Sink(io.RawIOBase):
 
 
 def _put_header(file: h5py.File, kind: str, schema: int) -> None:
-    file.attrs["format"] = _FORMAT
     file.attrs["kind"] = kind
     file.attrs["schema"] = int(schema)
     file.attrs["linvop"] = __version__
@@ -128,6 +135,25 @@ def _version_of(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
+
+
+def _seal(raw: BinaryIO) -> bytes:
+    """What the first bytes of an open file must be, given the others; ends at its start."""
+    raw.seek(_SEAL_BYTES)
+    digest = hashlib.sha256()
+    size = _SEAL_BYTES
+    while block := raw.read(1 << 20):
+        digest.update(block)
+        size += len(block)
+    raw.seek(0)
+    text = _MAGIC + f"{size} bytes\nsha256 {digest.hexdigest()}\n".encode()
+    return text.ljust(_SEAL_BYTES, b"\n")
+
+
+def seal_of(path: str | Path) -> bytes:
+    r"""Return the seal of a file, by which its content is known, without verifying it."""
+    with Path(path).open("rb") as raw:
+        return raw.read(_SEAL_BYTES)
 
 
 def open_checked(path: str | Path, kind: str, schema: int) -> h5py.File:
@@ -149,60 +175,57 @@ def open_checked(path: str | Path, kind: str, schema: int) -> h5py.File:
     Raises
     ------
     FileFormatError
-        If the file is missing, empty, not HDF5, truncated, not linvop's, of another kind, of a
-        newer schema, or if its content does not have its checksum. Nothing of a file is used
-        before all of it has been read once and found good.
+        If the file is missing, empty, not HDF5, not linvop's, truncated, damaged, of another
+        kind or of a newer schema. All of it is read once before any of it is used.
     """
     path = Path(path)
-    file = _open(path)
+    _verify(path)
+    file = h5py.File(path, "r")
     try:
-        found = {name: file.attrs.get(name) for name in ("format", "kind", "schema", "checksum")}
-        if found["format"] != _FORMAT:
-            raise FileFormatError(f"{path}: an HDF5 file, but not one that linvop wrote")
-        if found["kind"] != kind:
-            raise FileFormatError(f"{path}: expected a {kind}, got a {found['kind']}")
-        if not isinstance(found["schema"], np.integer) or found["schema"] < 1:
-            raise FileFormatError(f"{path}: damaged: its schema is {found['schema']!r}")
-        if found["schema"] > schema:
+        found = file.attrs["kind"], int(file.attrs["schema"])
+        if found[0] != kind:
+            raise FileFormatError(f"{path}: expected a {kind}, got a {found[0]}")
+        if found[1] > schema:
             raise FileFormatError(
-                f"{path}: a {kind} of schema {found['schema']}, written by linvop "
-                f"{file.attrs.get('linvop')}; this is linvop {__version__}, which reads up to "
+                f"{path}: a {kind} of schema {found[1]}, written by linvop "
+                f"{file.attrs['linvop']}; this is linvop {__version__}, which reads up to "
                 f"schema {schema}: a newer linvop is needed"
             )
-        if checksum(file) != found["checksum"]:
-            raise FileFormatError(f"{path}: damaged: its content does not have its checksum")
-    except FileFormatError:
+    except BaseException:
         file.close()
         raise
-    except Exception as error:  # HDF5 meets broken data with all sorts of exceptions
-        file.close()
-        raise FileFormatError(f"{path}: damaged: {_first_line(error)}") from error
     return file
 
 
-def _open(path: Path) -> h5py.File:
+def _verify(path: Path) -> None:
+    """Refuse a file that does not have its seal."""
     if not path.exists():
         raise FileFormatError(f"{path}: no such file")
     if not path.is_file():
         raise FileFormatError(f"{path}: expected a file, got a folder or a device")
     try:
         with path.open("rb") as raw:
-            start = raw.read(len(_SIGNATURE))
+            seal, size = raw.read(_SEAL_BYTES), path.stat().st_size
+            if not seal.startswith(_MAGIC):
+                raise FileFormatError(f"{path}: {_foreign(seal)}")
+            said = re.match(rb"(\d+) bytes\n", seal[len(_MAGIC) :])
+            if said is None or size < int(said[1]):
+                expected = f"expected {int(said[1])} bytes, got {size}" if said else f"{size} bytes"
+                raise FileFormatError(f"{path}: truncated: {expected}")
+            if _seal(raw) != seal:
+                raise FileFormatError(f"{path}: damaged: its content does not have its checksum")
     except OSError as error:
         raise FileFormatError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _foreign(start: bytes) -> str:
     if not start:
-        raise FileFormatError(f"{path}: empty (0 bytes)")
-    if start != _SIGNATURE:
-        raise FileFormatError(f"{path}: not an HDF5 file")
-    try:
-        return h5py.File(path, "r")
-    except Exception as error:
-        kind = "truncated" if "truncated" in str(error) else "damaged"
-        raise FileFormatError(f"{path}: {kind}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        return "empty (0 bytes)"
+    if _MAGIC.startswith(start):
+        return f"truncated: {len(start)} bytes"
+    if start.startswith(_SIGNATURE):
+        return "an HDF5 file, but not one that linvop wrote (or one rewritten by another program)"
+    return "not an HDF5 file of linvop"
 
 
 def header(file: h5py.File) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 r"""Records in an HDF5 file.
 
-Layout of the file (kind "dataset", schema 1; header and checksum as in `linvop.io.hdf5`)::
+Layout of the file (kind "dataset", schema 1; seal and header as in `linvop.io.hdf5`)::
 
     columns/<name>     one array over all structures, see `linvop.io.records`; attribute `unit`
     offsets/atoms      (n + 1,) where each structure's atoms start; likewise offsets/<ragged>
@@ -55,7 +55,7 @@ class StoredRecords:
     def __init__(self, path: Path) -> None:
         self.path = path
         with hdf5.open_checked(path, "dataset", SCHEMA) as file:
-            self._checksum = file.attrs["checksum"]
+            self._seal = hdf5.seal_of(path)
             try:
                 eager = (*PER_STRUCTURE, *PER_ATOM, "orbital_energies", "occupations")
                 self._columns = {name: file["columns"][name][()] for name in eager}
@@ -93,9 +93,9 @@ class StoredRecords:
         at = {n: slice(*self._offsets[n][i : i + 2]) for n in MATRICES if self.has(i, n)}
         if not at:
             return {}
+        if hdf5.seal_of(self.path) != self._seal:
+            raise FileFormatError(f"{self.path}: replaced by another file since it was opened")
         with h5py.File(self.path, "r") as file:
-            if file.attrs.get("checksum") != self._checksum:
-                raise FileFormatError(f"{self.path}: replaced by another file since it was opened")
             flat = {n: file["columns"][n][where] for n, where in at.items()}
         return {n: unpack(x, 1 if n == "overlap" else channels) for n, x in flat.items()}
 

@@ -18,7 +18,10 @@ def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str,
         ``mae`` and ``rmse`` over all components; ``rmse_norm``, the root mean square over
         structures of the norm of the error (equal to ``rmse`` for scalars); ``std`` of the
         labels (root mean square for tensors); ``r2 = 1 - rmse^2 / std^2``; ``n``; ``unit``.
+        Structures whose prediction is not a number are left out.
     """
+    known = np.isfinite(predicted.reshape(len(predicted), -1)).all(axis=1)
+    true, predicted = true[known], predicted[known]
     difference = (predicted - true).reshape(len(true), -1)
     flat = true.reshape(len(true), -1)
     spread = flat - flat.mean(axis=0) if flat.shape[1] == 1 else flat

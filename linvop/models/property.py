@@ -81,6 +81,9 @@ class PropertyModel:
     training_ : dict
         Where the data came from and whatever a caller adds; kept in the file, JSON-safe.
     parts_ : {target name: {(lam, sigma): LinearPart}}
+    train_values_, loo_predictions_ : {target name: (n_train, *shape) float64}
+        Labels, and what the fit without each structure (and its copies) predicts for it; NaN
+        where a species occurs in that structure only. Not kept in files.
     """
 
     def __init__(
@@ -154,14 +157,24 @@ class PropertyModel:
         )
         rows = structure_rows(self._features(), data.frames, workers=workers, progress=progress)
         self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
+        left_out: dict[str, dict[Irrep, np.ndarray]] = {t.name: {} for t in self.targets}
         for irrep in list(rows):
-            self._fit_irrep(irrep, rows.pop(irrep), data, groups)
+            self._fit_irrep(irrep, rows.pop(irrep), data, groups, left_out)
+        self.train_values_ = data.values
+        self.loo_predictions_ = {
+            t.name: data.values[t.name] - t.from_irreps(left_out[t.name]) for t in self.targets
+        }
         return self
 
     def _fit_irrep(
-        self, irrep: Irrep, rows: np.ndarray, data: TrainingSet, groups: np.ndarray
+        self,
+        irrep: Irrep,
+        rows: np.ndarray,
+        data: TrainingSet,
+        groups: np.ndarray,
+        left_out: dict[str, dict[Irrep, np.ndarray]],
     ) -> None:
-        """Fit one irrep of all targets that have it; `rows` are destroyed."""
+        """Fit one irrep of all targets that have it; `rows` are destroyed, `left_out` filled."""
         self._warn_without_angles(irrep)
         n, width, p = rows.shape
         column_labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
@@ -198,6 +211,7 @@ class PropertyModel:
                 constants = np.zeros(len(self.species_)) if free is None else free
                 if kind == "fitted":
                     constants = solver.constants_[:, column]
+                left_out[t.name][irrep] = solver.loo_residuals_[:, column].reshape(n, width)
                 self.parts_[t.name][irrep] = LinearPart(
                     np.ascontiguousarray(solver.coef_[:, column]),
                     np.ascontiguousarray(constants),

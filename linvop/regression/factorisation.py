@@ -18,6 +18,9 @@ from scipy.linalg.lapack import dgeqrf, dgeqrf_lwork, dormqr
 
 __all__ = ["Factorisation", "HouseholderQR"]
 
+_COLUMNS_AT_A_TIME = 256
+"""Columns of U that are made at a time: a small part of U, yet worth a matrix product."""
+
 
 class HouseholderQR:
     r"""``F = Q [R; 0]`` of a tall matrix; Q is kept as reflections, below the diagonal of F.
@@ -61,7 +64,7 @@ class Factorisation:
     Parameters
     ----------
     A : (n, p) float64, C-ordered
-        Destroyed if n <= p: it then holds the reflections.
+        Destroyed: its memory holds the reflections if n <= p, else U.
 
     Attributes
     ----------
@@ -75,14 +78,17 @@ class Factorisation:
     def __init__(self, A: np.ndarray) -> None:
         self.n, self.p = A.shape
         self.dual = self.n <= self.p
-        # The transposed view costs nothing; the primal route needs Fortran order of A itself.
+        # The transposed view costs nothing; the primal route needs A itself in Fortran order,
+        # a copy, after which the memory of A is free for U.
         self._qr = HouseholderQR(A.T if self.dual else np.array(A, order="F"))
         W, self.singular_values, Zt = _triangular_svd(self._qr)
         if self.dual:
             self.left, self._inner = Zt.T, W
         else:
-            U = self._qr.apply(_padded(W, self.n))
-            self.left, self._inner = np.ascontiguousarray(U), Zt.T
+            self.left, self._inner = A, Zt.T
+            for start in range(0, self.p, _COLUMNS_AT_A_TIME):
+                part = slice(start, start + _COLUMNS_AT_A_TIME)
+                self.left[:, part] = self._qr.apply(_padded(W[:, part], self.n))
 
     def right_times(self, x: np.ndarray) -> np.ndarray:
         """Return ``V x``, (p, t), for x of shape (r, t)."""

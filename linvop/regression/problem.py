@@ -6,6 +6,8 @@ Shapes: n rows, p penalised columns, k constants, t targets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,10 @@ from linvop.errors import InputError
 from linvop.regression.groups import row_groups
 from linvop.regression.scaling import check_finite_rows
 
-__all__ = ["Problem", "check_targets_vary"]
+__all__ = ["CRITERIA", "Problem", "check_parameters", "check_targets_vary"]
+
+CRITERIA = ("loo", "gcv", "evidence")
+"""How alpha can be chosen."""
 
 _CONSTANT_TARGET = 1e-13
 """What is left of a target next to the constants, relative to its norm, if it is rounding."""
@@ -58,18 +63,18 @@ class Problem:
         n_components: int,
     ) -> Problem:
         """Return the problem, or raise `InputError` with what was expected and what was got."""
-        A = np.asarray(A, dtype=float)
+        A = _real_array(A, "A")
         if A.ndim != 2 or A.size == 0:
             raise InputError(f"A: expected a matrix with rows and columns, got shape {A.shape}")
         n, p = A.shape
-        y = np.asarray(y, dtype=float)
+        y = _real_array(y, "y")
         if y.ndim not in (1, 2) or len(y) != n or y.size == 0:
             raise InputError(f"y: expected shape ({n},) or ({n}, n_targets), got {y.shape}")
-        if n_components < 1 or n % n_components:
+        if not isinstance(n_components, Integral) or n_components < 1 or n % n_components:
             raise InputError(
-                f"n_components: expected a positive divisor of the {n} rows, got {n_components}"
+                f"n_components: expected a positive divisor of the {n} rows, got {n_components!r}"
             )
-        A0 = np.zeros((n, 0)) if constants is None else np.asarray(constants, dtype=float)
+        A0 = np.zeros((n, 0)) if constants is None else _real_array(constants, "constants")
         if A0.ndim != 2 or len(A0) != n:
             raise InputError(f"constants: expected shape ({n}, k), got {A0.shape}")
         if n_components > 1 and A0.shape[1]:
@@ -88,13 +93,33 @@ class Problem:
             weights=_positive(weights, n, "weights"),
             labels=row_groups(groups, n, n_components),
             penalty=_positive(penalty, p, "penalty"),
-            n_components=n_components,
+            n_components=int(n_components),
         )
 
     @property
     def centred(self) -> bool:
         """Whether columns vary about their mean: with constants that can absorb it."""
         return self.n_components == 1 and self.constants.shape[1] > 0
+
+
+def check_parameters(alpha: Any, column_scale: Any, alpha_bounds: Any) -> None:
+    """Raise `InputError` for parameters of a `Ridge` that mean nothing."""
+    if isinstance(alpha, str):
+        if alpha not in CRITERIA:
+            raise InputError(
+                f"alpha: expected a number or one of {', '.join(CRITERIA)}, got {alpha!r}"
+            )
+    elif not (_is_real(alpha) and 0.0 < alpha < np.inf):
+        raise InputError(f"alpha: expected a positive number, got {alpha!r}")
+    if not (_is_real(column_scale) and 0.0 <= column_scale < np.inf):
+        raise InputError(f"column_scale: expected a number >= 0, got {column_scale!r}")
+    if alpha_bounds is None:
+        return
+    pair = isinstance(alpha_bounds, (tuple, list)) and len(alpha_bounds) == 2
+    if not (pair and all(map(_is_real, alpha_bounds))):
+        raise InputError(f"alpha_bounds: expected two numbers, got {alpha_bounds!r}")
+    if not 0.0 < alpha_bounds[0] < alpha_bounds[1] < np.inf:
+        raise InputError(f"alpha_bounds: expected 0 < lower < upper, got {alpha_bounds!r}")
 
 
 def check_targets_vary(y: np.ndarray, rotated: np.ndarray) -> None:
@@ -119,7 +144,7 @@ def check_targets_vary(y: np.ndarray, rotated: np.ndarray) -> None:
 def _positive(values: np.ndarray | None, size: int, name: str) -> np.ndarray:
     if values is None:
         return np.ones(size)
-    array = np.asarray(values, dtype=float)
+    array = _real_array(values, name)
     if array.shape != (size,):
         raise InputError(f"{name}: expected shape ({size},), got {array.shape}")
     good = np.isfinite(array) & (array > 0.0)
@@ -127,3 +152,18 @@ def _positive(values: np.ndarray | None, size: int, name: str) -> np.ndarray:
         index = int(np.argmin(good))
         raise InputError(f"{name}: expected positive numbers, got {array[index]} at {index}")
     return array
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _real_array(values: Any, name: str) -> np.ndarray:
+    """Return float64; complex numbers and text are refused instead of converted."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different length
+        raise InputError(f"{name}: expected an array of numbers, got {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name}: expected real numbers, got {array.dtype}")
+    return array.astype(float, copy=False)

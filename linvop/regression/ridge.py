@@ -3,8 +3,8 @@ r"""Ridge regression with unpenalised constants and closed-form leave-one-group-
     min_{c, b}  sum_rows w (A c + A0 b - y)^2 + alpha |Gamma c|^2
     Gamma_j = penalty_j * sd_j ** column_scale
 
-The fit goes through orthogonal factorisations only: `scaling` (Gamma), `projection` (A0 is
-rotated away), `factorisation` (thin SVD), `leave_out` and `criteria` (alpha). With
+The fit goes through orthogonal factorisations only: `reduction` (Gamma; A0 is rotated away),
+`factorisation` (thin SVD), `leave_out` and `criteria` (alpha). With
 ``A1 Gamma^-1 = U1 diag(s) V^T`` of the rotated rows,
 
     c = Gamma^-1 V diag(s / (s^2 + alpha)) U1^T y1
@@ -22,13 +22,12 @@ from linvop.regression.criteria import AlphaSearch, Spectrum, minimise_over_alph
 from linvop.regression.diagnosis import RegularisationWarning, report_of_fit, warn_of_alpha
 from linvop.regression.factorisation import Factorisation
 from linvop.regression.leave_out import LeaveGroupsOut
-from linvop.regression.problem import Problem, check_targets_vary
-from linvop.regression.projection import ConstantsProjection
-from linvop.regression.scaling import check_finite_rows, column_scales, scaled_rows
+from linvop.regression.problem import Problem, check_parameters
+from linvop.regression.reduction import ReducedProblem
+from linvop.regression.scaling import check_finite_rows
 
 __all__ = ["RegularisationWarning", "Ridge"]
 
-_CRITERIA = ("loo", "gcv", "evidence")
 _RELATIVE_BOUNDS = (1e-18, 1e2)
 
 
@@ -50,7 +49,7 @@ class Ridge:
     Attributes
     ----------
     coef_ : (p,) or (p, t) float64
-        Exactly zero for columns that are constant to rounding.
+        Exactly zero for columns that are constant, or explained by the constants, to rounding.
     constants_ : (k,) or (k, t) float64
         b, of minimum norm where the constants are linearly dependent.
     alpha_, effective_dof_, loo_rmse_ : float or (t,) float64
@@ -70,7 +69,7 @@ class Ridge:
     -----
     Targets share one factorisation, and each has its own alpha. The time is that of one QR of
     A and one SVD of its triangular factor; the memory, with ``m = min(n, p)``, one A (none
-    besides A itself with `overwrite` and n <= p) and some six times m^2.
+    besides A itself with `overwrite` and n <= p, one with it and n > p) and some six times m^2.
 
     Examples
     --------
@@ -104,9 +103,12 @@ class Ridge:
         self.alpha_bounds = alpha_bounds
 
     def __repr__(self) -> str:
+        bounds = self.alpha_bounds
+        if isinstance(bounds, (tuple, list)):
+            bounds = tuple(_plain(bound) for bound in bounds)
         return (
-            f"Ridge(alpha={self.alpha!r}, column_scale={self.column_scale!r}, "
-            f"alpha_bounds={self.alpha_bounds!r})"
+            f"Ridge(alpha={_plain(self.alpha)!r}, column_scale={_plain(self.column_scale)!r}, "
+            f"alpha_bounds={bounds!r})"
         )
 
     def fit(
@@ -148,7 +150,7 @@ class Ridge:
             For shapes that do not fit, entries that are not finite, too few rows, targets
             without variance, and designs without a column that varies.
         """
-        self._check_parameters()
+        check_parameters(self.alpha, self.column_scale, self.alpha_bounds)
         problem = Problem.checked(
             A,
             y,
@@ -158,32 +160,15 @@ class Ridge:
             weights=weights,
             n_components=n_components,
         )
-        root_w = np.sqrt(problem.weights)[:, None]
-        projection = ConstantsProjection(problem.constants * root_w)
-        k0 = projection.rank
-        if len(root_w) <= k0 + 1:
-            raise InputError(
-                f"expected more than {k0 + 1} rows to fit {k0} independent constants and a "
-                f"coefficient, got {len(root_w)}"
-            )
-        rotated_y = projection.rotate(problem.y * root_w)
-        check_targets_vary(problem.y * root_w, rotated_y[k0:])
-        X, gamma, active = self._scaled_design(problem, overwrite)
-        projection.rotate(X)
-        top = X[:k0].copy()
-        factorisation = Factorisation(X[k0:])
-        del X
-
-        scaled = self._solve(problem, projection, factorisation, rotated_y[k0:])
-        coef = np.zeros((len(active), scaled.shape[1]))
-        coef[active] = scaled / gamma[:, None]
+        reduced = ReducedProblem(problem, float(self.column_scale), overwrite)
+        coef, intercepts = reduced.expand(self._solve(problem, reduced))
         self._report |= {
-            "n_columns": len(active),
-            "n_constant_columns": int((~active).sum()),
+            "n_columns": len(coef),
+            "n_constant_columns": int((~reduced.active).sum()),
             "n_constants": problem.constants.shape[1],
-            "rank_of_constants": k0,
+            "rank_of_constants": reduced.projection.rank,
         }
-        self._set_fitted(coef, projection.solve(rotated_y[:k0] - top @ scaled), np.ndim(y) == 1)
+        self._set_fitted(coef, intercepts, np.ndim(y) == 1)
         return self
 
     def predict(self, A: np.ndarray, constants: np.ndarray | None = None) -> np.ndarray:
@@ -215,49 +200,16 @@ class Ridge:
             raise InputError("Ridge.report: expected a fitted model; call fit first")
         return dict(self._report)
 
-    def _check_parameters(self) -> None:
-        if isinstance(self.alpha, str):
-            if self.alpha not in _CRITERIA:
-                raise InputError(
-                    f"alpha: expected a number or one of {', '.join(_CRITERIA)}, got {self.alpha!r}"
-                )
-        elif not 0.0 < self.alpha < np.inf:
-            raise InputError(f"alpha: expected a positive number, got {self.alpha!r}")
-        if not 0.0 <= self.column_scale < np.inf:
-            raise InputError(f"column_scale: expected a number >= 0, got {self.column_scale!r}")
-        bounds = self.alpha_bounds
-        if bounds is not None and not (len(bounds) == 2 and 0.0 < bounds[0] < bounds[1] < np.inf):
-            raise InputError(f"alpha_bounds: expected 0 < lower < upper, got {bounds!r}")
-
-    def _scaled_design(
-        self, problem: Problem, overwrite: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return ``w^1/2 A Gamma^-1`` of the active columns, their Gamma and which they are."""
-        scales = column_scales(
-            problem.A, problem.weights, power=self.column_scale, centred=problem.centred
-        )
-        active = scales.active
-        if not active.any():
-            raise InputError("A: expected a column that varies over the rows, got none")
-        gamma = (problem.penalty * scales.scale)[active]
-        X = scaled_rows(problem.A, np.sqrt(problem.weights), gamma, active, overwrite=overwrite)
-        return X, gamma, active
-
-    def _solve(
-        self,
-        problem: Problem,
-        projection: ConstantsProjection,
-        factorisation: Factorisation,
-        y1: np.ndarray,
-    ) -> np.ndarray:
-        """Choose alpha, keep the diagnostics and return ``Gamma c``, (p_active, t)."""
+    def _solve(self, problem: Problem, reduced: ReducedProblem) -> np.ndarray:
+        """Choose alpha, keep the diagnostics and return ``z = Gamma c``, (p_kept, t)."""
+        y1, factorisation = reduced.y1, Factorisation(reduced.take_rows())
         s = factorisation.singular_values
         beta = factorisation.left.T @ y1
         rest = (factorisation.complement(y1) ** 2).sum(axis=0)
         spectrum = Spectrum(s, beta, rest, len(problem.y), len(y1))
         bounds = self._bounds(float(s[0]))
         leave_out = LeaveGroupsOut(
-            projection, factorisation, y1, problem.labels, problem.weights, bounds[0]
+            reduced.projection, factorisation, y1, problem.labels, problem.weights, bounds[0]
         )
         if isinstance(self.alpha, str):
             criteria: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -284,7 +236,13 @@ class Ridge:
             return float(self.alpha), float(self.alpha)
         if self.alpha_bounds is not None:
             return float(self.alpha_bounds[0]), float(self.alpha_bounds[1])
-        return _RELATIVE_BOUNDS[0] * s_max**2, _RELATIVE_BOUNDS[1] * s_max**2
+        bounds = _RELATIVE_BOUNDS[0] * s_max**2, _RELATIVE_BOUNDS[1] * s_max**2
+        if not 0.0 < bounds[0] < bounds[1] < np.inf:
+            raise InputError(
+                "A: expected columns whose squares are float64 numbers, got a largest singular "
+                f"value of {s_max:g} after scaling"
+            )
+        return bounds
 
     def _set_fitted(self, coef: np.ndarray, constants: np.ndarray, single: bool) -> None:
         """Set the public attributes, without the axis of targets if y had none."""
@@ -299,3 +257,8 @@ class Ridge:
         for key in ("alpha", "effective_dof", "loo_rmse"):
             setattr(self, f"{key}_", self._report[key] if single else np.array(self._report[key]))
         self.condition_number_ = self._report["condition_number"]
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as the Python number that its repr can be read back as."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -18,10 +18,18 @@ import numpy as np
 
 from linvop.errors import InputError
 
-__all__ = ["ColumnScales", "check_finite_rows", "column_scales", "row_blocks", "scaled_rows"]
+__all__ = [
+    "CONSTANT",
+    "ColumnScales",
+    "check_finite_rows",
+    "column_norms",
+    "column_scales",
+    "row_blocks",
+    "scaled_rows",
+]
 
-_CONSTANT = 1e-12
-"""A column whose sd is below this fraction of its root mean square is constant."""
+CONSTANT = 1e-12
+"""A column whose spread is below this fraction of its root mean square is constant."""
 
 _BLOCK_ENTRIES = 1 << 21
 """Entries of a block of rows: 16 MB of doubles."""
@@ -86,11 +94,7 @@ def column_scales(
     """
     n, p = A.shape
     w = weights / weights.sum()
-    largest = np.zeros(p)
-    for rows in row_blocks(n, p):
-        np.maximum(largest, np.abs(A[rows]).max(axis=0), out=largest)
-    # Squares are taken of A / largest: they can neither overflow nor underflow as a column.
-    unit = np.where(largest > 0.0, largest, 1.0)
+    unit = _column_units(A)
     mean = np.zeros(p)
     if centred:
         for rows in row_blocks(n, p):
@@ -102,9 +106,30 @@ def column_scales(
         np.square(deviation, out=deviation)
         variance += w[rows] @ deviation
     sd = np.sqrt(variance)
-    active = sd > _CONSTANT * np.hypot(mean, sd)
+    active = sd > CONSTANT * np.hypot(mean, sd)
     scale = np.where(active, (sd * unit) ** power, 1.0)
     return ColumnScales(scale, active)
+
+
+def column_norms(A: np.ndarray) -> np.ndarray:
+    """Return the Euclidean norm of every column of A, (p,)."""
+    unit = _column_units(A)
+    squares = np.zeros(A.shape[1])
+    for rows in row_blocks(*A.shape):
+        part = A[rows] / unit
+        squares += np.square(part, out=part).sum(axis=0)
+    return unit * np.sqrt(squares)
+
+
+def _column_units(A: np.ndarray) -> np.ndarray:
+    """Return the largest magnitude in every column, 1 where it is zero.
+
+    Squares of A over its unit can neither overflow nor underflow as a column.
+    """
+    largest = np.zeros(A.shape[1])
+    for rows in row_blocks(*A.shape):
+        np.maximum(largest, np.abs(A[rows]).max(axis=0), out=largest)
+    return np.where(largest > 0.0, largest, 1.0)
 
 
 def scaled_rows(

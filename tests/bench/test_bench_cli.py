@@ -82,6 +82,7 @@ def test_water_splits_without_copies(tmp_path):
         (("speed", "--n", 0), "expected at least 1 molecule, got 0"),
         (("speed", "--molecules", "nowhere.xyz"), "nowhere.xyz: no such file"),
         (("speed", "--n", 1, "--ao", "nonsense"), "nonsense"),
+        (("speed", "--write", "nowhere/speed.md"), "the folder nowhere does not exist"),
         (("memory", "--n", 10, "--data", "nowhere"), "expected qm7/qm7_7101.xyz.gz"),
     ],
 )

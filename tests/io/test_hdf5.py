@@ -12,7 +12,6 @@ import pytest
 
 from linvop.errors import FileFormatError, InputError
 from linvop.io import hdf5
-from linvop.io.checksum import checksum
 
 
 @pytest.fixture
@@ -40,9 +39,28 @@ def test_round_trip_and_header(path):
         head = hdf5.header(file)
         assert hdf5.get_json(file, "settings") == {"xc": "pbe", "tol": 1e-10}
         assert file["x/numbers"].shape == (4000, 3)
-    assert (head["format"], head["kind"], head["schema"]) == ("linvop", "dataset", 2)
-    assert head["numpy"] == np.__version__
-    assert {"linvop", "pyscf", "date", "checksum"} <= set(head)
+    assert (head["kind"], head["schema"], head["numpy"]) == ("dataset", 2, np.__version__)
+    assert {"linvop", "pyscf", "date"} <= set(head)
+
+
+def test_any_hdf5_reader_opens_it(path):
+    assert h5py.is_hdf5(path)
+    with h5py.File(path) as file:
+        assert file["x/numbers"].attrs["unit"] == "eV"
+
+
+def test_the_same_content_has_the_same_seal(tmp_path, monkeypatch):
+    class Clock(hdf5.datetime):
+        @classmethod
+        def now(cls, tz):
+            return cls(2026, 1, 1)
+
+    monkeypatch.setattr(hdf5, "datetime", Clock)
+    for name, value in (("a", 1.0), ("b", 1.0), ("c", np.nextafter(1.0, 2))):
+        with hdf5.write(tmp_path / name, "dataset", 1) as file:
+            file["x"] = np.full(10, value)
+    seals = [hdf5.seal_of(tmp_path / name) for name in "abc"]
+    assert seals[0] == seals[1] != seals[2]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -65,18 +83,6 @@ def test_existing_file_needs_force(path):
         pytest.fail("work was begun")
 
 
-def test_checksum_is_of_the_content_and_not_of_its_storage(tmp_path):
-    sums = []
-    for name, order, options in (("a", 1, {}), ("b", -1, {"compression": "gzip", "chunks": (7,)})):
-        with h5py.File(tmp_path / name, "w", track_order=True) as file:
-            for key in ["one", "two"][::order]:
-                file.create_dataset(key, data=np.arange(100.0), **options)
-                for attribute in ["unit", "note"][::order]:
-                    file[key].attrs[attribute] = attribute
-            sums.append(checksum(file))
-    assert sums[0] == sums[1]
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -88,7 +94,6 @@ def test_checksum_is_of_the_content_and_not_of_its_storage(tmp_path):
         lambda f: f.create_dataset("more", data=1),
         lambda f: f.create_group("more"),
         lambda f: f.attrs.modify("date", "yesterday"),
-        lambda f: f.attrs.__delitem__("checksum"),
     ],
 )
 def test_any_change_of_content_is_noticed(path, change):
@@ -97,19 +102,13 @@ def test_any_change_of_content_is_noticed(path, change):
     assert "damaged: its content does not have its checksum" in refused(path)
 
 
-def test_links_out_of_the_file_are_not_followed(path):
-    with h5py.File(path, "r+") as file:
-        file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "/")
-    assert "elsewhere is a link" in refused(path)
-
-
 def test_missing_empty_folder_and_foreign_files(path, tmp_path):
     assert "no such file" in refused(tmp_path / "none.h5")
     assert "folder" in refused(tmp_path)
     (tmp_path / "empty.h5").touch()
     assert "empty" in refused(tmp_path / "empty.h5")
     (tmp_path / "text.h5").write_text("not this")
-    assert "not an HDF5 file" in refused(tmp_path / "text.h5")
+    assert "not an HDF5 file of linvop" in refused(tmp_path / "text.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
     assert "not one that linvop wrote" in refused(tmp_path / "other.h5")
@@ -122,30 +121,26 @@ def test_other_kind_and_newer_schema(path):
     assert "newer linvop" in message
 
 
-@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.999])
-def test_truncated_files(path, share):
-    raw = path.read_bytes()
-    path.write_bytes(raw[: int(share * len(raw))])
-    message = refused(path)
-    assert "truncated" in message or "damaged" in message or "not an HDF5" in message
+@pytest.mark.parametrize("size", [1, 20, 100, 511, 512, 513, -100_000, -1])
+def test_truncated_files(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+    assert "truncated" in refused(path)
 
 
-def test_flipped_bytes_are_refused_or_harmless(path, tmp_path):
-    """Some bytes of an HDF5 file are padding; all others count."""
+def test_added_bytes_are_noticed(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert "damaged" in refused(path)
+
+
+def test_every_changed_byte_is_noticed_before_hdf5_sees_it(path, tmp_path, monkeypatch):
+    """HDF5 loops for ever over some damaged files."""
     raw = path.read_bytes()
-    with hdf5.open_checked(path, "dataset", 2) as file:
-        good = file["x/numbers"][()]
-    other = tmp_path / "flipped.h5"
-    noticed = 0
-    places = np.random.default_rng(1).integers(0, len(raw), 200)
-    for place in places:
+    monkeypatch.setattr(h5py, "File", lambda *_: pytest.fail("HDF5 was asked"))
+    other = tmp_path / "changed.h5"
+    somewhere = np.random.default_rng(1).integers(0, len(raw), 100)
+    for place in [*range(0, 600, 7), *somewhere]:
         other.write_bytes(raw[:place] + bytes([raw[place] ^ 0x5A]) + raw[place + 1 :])
-        try:
-            with hdf5.open_checked(other, "dataset", 2) as file:
-                np.testing.assert_array_equal(file["x/numbers"][()], good)
-        except FileFormatError:
-            noticed += 1
-    assert noticed > 150
+        refused(other)
 
 
 _FULL_DISK = """

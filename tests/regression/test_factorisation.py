@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import svd
 
+from linvop.regression import factorisation
 from linvop.regression.factorisation import Factorisation, HouseholderQR
 from linvop.regression.projection import ConstantsProjection
 
@@ -26,6 +28,35 @@ def test_householder_factors_are_orthogonal_and_triangular(m, n):
 def test_the_transposed_view_is_factorised_in_its_memory():
     A = np.random.default_rng(0).normal(size=(300, 500))
     assert np.shares_memory(HouseholderQR(A.T)._F, A)
+
+
+def test_the_primal_route_returns_the_memory_of_the_matrix():
+    A = np.random.default_rng(0).normal(size=(700, 600))  # more columns than are made at a time
+    before = A.copy()
+    f = Factorisation(A)
+    assert np.shares_memory(f.left, A)
+    np.testing.assert_allclose((f.left * f.singular_values) @ f.right_times(np.eye(600)).T, before)
+
+
+@pytest.mark.parametrize(("n", "p"), [(30, 50), (50, 30)])
+def test_divide_and_conquer_that_fails_is_replaced_by_qr_iteration(n, p, monkeypatch):
+    A = np.random.default_rng(3).normal(size=(n, p))
+    expected = Factorisation(A.copy()).singular_values
+    drivers = []
+
+    def failing(R, *, lapack_driver, **options):
+        drivers.append(lapack_driver)
+        if lapack_driver == "gesdd":
+            R[:] = np.nan  # overwritten on the way
+            raise np.linalg.LinAlgError("SVD did not converge")
+        return svd(R, lapack_driver=lapack_driver, **options)
+
+    monkeypatch.setattr(factorisation, "svd", failing)
+    f = Factorisation(A.copy())
+    assert drivers == ["gesdd", "gesvd"]
+    np.testing.assert_allclose(f.singular_values, expected, rtol=1e-12)
+    V = f.right_times(np.eye(30))
+    np.testing.assert_allclose((f.left * f.singular_values) @ V.T, A, atol=1e-12)
 
 
 def test_zero_and_repeated_columns_are_harmless():

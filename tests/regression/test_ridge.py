@@ -224,6 +224,22 @@ def test_constant_columns_have_exactly_no_coefficient(rng):
     np.testing.assert_array_equal(again.coef_, model.coef_)
 
 
+@pytest.mark.parametrize("p", [40, 12])
+@pytest.mark.parametrize("criterion", [0.1, "loo"])
+def test_columns_explained_by_the_constants_have_exactly_no_coefficient(rng, p, criterion):
+    A, y, A0, w, penalty = design(rng, 24, p)
+    A[:, 2], A[:, 9] = 1e3 * A0[:, 0] / 7, A0 @ [0.0, 1e-6 / 3, -5.0]
+    model = Ridge(criterion).fit(A, y, constants=A0, weights=w, penalty=penalty)
+    assert (model.coef_ == 0.0).nonzero()[0].tolist() == [2, 9]
+    assert model.report()["n_constant_columns"] == 2
+    kept = np.delete(np.arange(p), [2, 9])
+    rest = Ridge(criterion).fit(A[:, kept], y, constants=A0, weights=w, penalty=penalty[kept])
+    np.testing.assert_allclose(model.predict(A, A0), rest.predict(A[:, kept], A0), rtol=1e-6)
+    np.testing.assert_allclose(model.constants_, rest.constants_, rtol=1e-5)
+    with pytest.raises(InputError, match="next to the constants"):
+        Ridge(criterion).fit(A[:, [2, 9]], y, constants=A0)
+
+
 def test_without_constants_a_constant_column_counts(rng):
     A = np.hstack([rng.normal(size=(20, 3)), np.ones((20, 1))])
     model = Ridge(1e-10).fit(A, A @ [1.0, 2.0, 3.0, 4.0])
@@ -238,7 +254,12 @@ def test_exact_data_with_enough_columns_warn_at_the_lower_bound(rng):
 
 @pytest.mark.parametrize(
     "model",
-    [Ridge(), Ridge(0.1, column_scale=1.0), Ridge("gcv", alpha_bounds=(1e-9, 2.0))],
+    [
+        Ridge(),
+        Ridge(0.1, column_scale=1.0),
+        Ridge("gcv", alpha_bounds=(1e-9, 2.0)),
+        Ridge(np.float64(0.1), column_scale=np.int64(1), alpha_bounds=(np.float64(1e-9), 2)),
+    ],
 )
 def test_repr_round_trips(model):
     assert vars(eval(repr(model))) == vars(model)
@@ -260,13 +281,23 @@ def test_bad_input_is_named(rng):
         ((A, y), {"groups": np.zeros(24, int)}, "at least 2 groups"),
         ((A, y), {"groups": np.arange(24), "n_components": 3}, "row 1 is not in the group"),
         ((np.ones((24, 2)), y), {"constants": A0}, "a column that varies"),
+        ((1e-170 * A, y), {}, "squares are float64"),
+        ((A + 1j, y), {}, "A: expected real numbers, got complex128"),
+        ((A, ["a"] * 24), {}, "y: expected real numbers"),
+        (([[1.0, 2.0], [3.0]], y[:2]), {}, "A: expected an array of numbers"),
+        ((A, y), {"n_components": 3.0}, "divisor of the 24 rows, got 3.0"),
     ]
     for arguments, options, message in cases:
         with pytest.raises(InputError, match=message):
-            Ridge().fit(*arguments, **options)
-    for model in (Ridge("cv"), Ridge(0.0), Ridge(alpha_bounds=(1.0, 0.1)), Ridge(column_scale=-1)):
-        with pytest.raises(InputError, match="expected"):
-            model.fit(A, y)
+            Ridge(column_scale=0.0).fit(*arguments, **options)
+    for parameter, values in {
+        "alpha": ["cv", 0.0, np.nan, None, True, [1.0]],
+        "alpha_bounds": [(1.0, 0.1), (0.0, 1.0), 5.0, "ab", (1.0, "b")],
+        "column_scale": [-1, None, "x", np.inf],
+    }.items():
+        for value in values:
+            with pytest.raises(InputError, match=f"^{parameter}: expected"):
+                Ridge(**{parameter: value}).fit(A, y)
     with pytest.raises(InputError, match="fitted"):
         Ridge().predict(A)
     with pytest.raises(InputError, match=r"constants: expected shape \(24, 3\)"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linvop.regression.scaling import column_scales, row_blocks, scaled_rows
+from linvop.regression.scaling import column_norms, column_scales, row_blocks, scaled_rows
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
@@ -17,6 +17,15 @@ def test_scale_is_homogeneous_in_each_column(power, centred):
     np.testing.assert_allclose(b.scale, a.scale * factors**power, rtol=1e-12)
     assert a.active.all()
     assert b.active.all()
+
+
+def test_norms_neither_overflow_nor_underflow():
+    factors = 10.0 ** np.array([-250, -20, 0, 20, 250.0])
+    A = np.random.default_rng(0).normal(size=(30, 5))
+    np.testing.assert_allclose(
+        column_norms(A * factors), np.linalg.norm(A, axis=0) * factors, rtol=1e-14
+    )
+    assert column_norms(np.zeros((3, 2))).tolist() == [0.0, 0.0]
 
 
 def test_weight_two_is_the_row_twice():

@@ -1,0 +1,69 @@
+r"""The application: its commands in the order in which one meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import linvop
+from linvop.bench.cli import app as bench_app
+from linvop.cli.data import label_command
+from linvop.cli.looking import inspect_command
+from linvop.cli.models import (
+    FIT_HELP,
+    evaluate_command,
+    fit_command,
+    predict_command,
+    quickstart_command,
+)
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Linear models of molecules from the external potential.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"linvop {linvop.__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Start with: linvop quickstart")
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("quickstart", epilog="Example: linvop quickstart --dir first-model")(quickstart_command)
+app.command(
+    "label", epilog="Example: linvop label water.xyz water.h5 --xc pbe --ao def2-svp --workers 2"
+)(label_command)
+app.command("fit", help=FIT_HELP, epilog="Example: linvop fit fits/water/config.toml --force")(
+    fit_command
+)
+app.command("predict", epilog="Example: linvop predict model.h5 new.xyz predicted.xyz")(
+    predict_command
+)
+app.command(
+    "evaluate",
+    epilog="Example: linvop evaluate model.h5 test.xyz --key energy=energy_Ha "
+    "--unit energy=Hartree --plot plots",
+)(evaluate_command)
+app.command("inspect", epilog="Example: linvop inspect model.h5")(inspect_command)
+app.add_typer(bench_app, name="bench")
+
+
+def main() -> None:
+    """Entry point of the command ``linvop``."""
+    app()

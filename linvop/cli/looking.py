@@ -1,0 +1,154 @@
+r"""``linvop inspect``."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from linvop.cli.session import guarded, print_json, print_tables
+from linvop.errors import FileFormatError, InputError
+
+__all__ = ["inspect_command"]
+
+
+def inspect_command(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A model, a data set or structures.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What is in a model, a data set or a file of structures."""
+    with guarded("nothing was written"):
+        show = {"model": _model, "dataset": _dataset, "structures": _structures}
+        show[_kind(path)](path, json)
+
+
+def _kind(path: Path) -> str:
+    """The kind that a linvop file says it is; all else is taken for structures."""
+    import h5py
+
+    from linvop.io.hdf5 import open_checked
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with path.open("rb") as raw:
+        ours = raw.read(6) == b"linvop"
+    if not ours and not h5py.is_hdf5(path):
+        return "structures"
+    for kind in ("model", "dataset"):
+        try:
+            with open_checked(path, kind, sys.maxsize):
+                return kind
+        except FileFormatError as error:
+            if "expected a" not in str(error):
+                raise
+    raise FileFormatError(f"{path}: expected a model, a data set or structures")
+
+
+def _model(path: Path, json: bool) -> None:
+    from linvop.models.storage import load
+    from linvop.report import error_table, fit_table
+
+    model = load(path)
+    report = model.report()
+    columns = Counter(
+        (name, label.species, label.lam, label.sigma, label.kappa)
+        for name, parts in model.parts_.items()
+        for irrep in parts
+        for label in model.basis.labels(model.species_, target="structure", irreps=[irrep])
+    )
+    keys = ("target", "species", "lam", "sigma", "kappa")
+    content = {
+        "kind": "model",
+        **report,
+        "charge": model.state_[0],
+        "multiplicity": model.state_[1],
+        "units": {t.name: t.unit for t in model.targets},
+        "columns": [
+            {**dict(zip(keys, key, strict=True)), "n": n} for key, n in sorted(columns.items())
+        ],
+        "training": model.training_,
+        "header": _header(path),
+    }
+    if json:
+        print_json(content)
+        return
+    from rich.table import Table
+
+    table = Table(title="columns by centre species, irrep and power of V", title_justify="left")
+    for name in (*keys, "n"):
+        table.add_column(name, justify="left" if name in ("target", "species") else "right")
+    for key, n in sorted(columns.items()):
+        table.add_row(*(str(x) for x in key), str(n))
+    lines = [
+        f"model for {', '.join(model.species_)}, charge {model.state_[0]}, "
+        f"multiplicity {model.state_[1]}",
+        repr(model.basis),
+        fit_table(report),
+        table,
+    ]
+    for name in ("leave_one_out", "test"):
+        if model.training_.get(name):
+            lines.append(error_table(model.training_[name], name.replace("_", " ")))
+    print_tables([*lines, *_lines(content["header"])])
+
+
+def _dataset(path: Path, json: bool) -> None:
+    from linvop.io.dataset import Dataset
+
+    content = {"kind": "dataset", **Dataset.open(path).summary(), "header": _header(path)}
+    if json:
+        print_json(content)
+    else:
+        print_tables(_lines(content))
+
+
+def _structures(path: Path, json: bool) -> None:
+    from linvop.io.structures import charges_and_multiplicities, read
+
+    frames = read(path)
+    charges, multiplicities = charges_and_multiplicities(frames)
+    sizes = [len(a) for a in frames]
+    keys: Counter[str] = Counter()
+    for a in frames:
+        keys.update(a.info)
+        keys.update(k for k in a.arrays if k not in ("numbers", "positions"))
+        keys.update({} if a.calc is None else dict.fromkeys(a.calc.results, 1))
+    content = {
+        "kind": "structures",
+        "n_structures": len(frames),
+        "elements": dict(Counter(s for a in frames for s in a.get_chemical_symbols())),
+        "atoms_per_structure": [min(sizes), max(sizes)],
+        "charges": sorted({int(q) for q in charges}),
+        "multiplicities": sorted({int(m) for m in multiplicities}),
+        "keys": dict(sorted(keys.items())),
+    }
+    if json:
+        print_json(content)
+    else:
+        print_tables(_lines(content))
+
+
+def _header(path: Path) -> dict[str, Any]:
+    import h5py
+
+    from linvop.io.hdf5 import header
+
+    with h5py.File(path) as file:
+        return header(file)
+
+
+def _lines(content: dict[str, Any], indent: str = "") -> list[str]:
+    """Nested content as plain lines."""
+    out = []
+    for key, value in content.items():
+        if isinstance(value, dict):
+            out.append(f"{indent}{key}:")
+            out.extend(_lines(value, indent + "  "))
+        else:
+            out.append(f"{indent}{key}: {value}")
+    return out

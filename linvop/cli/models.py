@@ -1,0 +1,202 @@
+r"""``linvop quickstart``, ``fit``, ``predict`` and ``evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from linvop.cli.session import guarded, pairs, print_json, print_tables, progress_bar
+
+__all__ = ["FIT_HELP", "evaluate_command", "fit_command", "predict_command", "quickstart_command"]
+
+FIT_HELP = """Fit a model as a TOML file says; write model.h5, metrics.json and parity plots.
+
+\b
+[data]
+train = "train.xyz"            # or a data set (.h5), or "shipped:water"
+test = "test.xyz"              # or n_train = 500 and seed = 0: a random split
+keys = { energy = "energy_Ha" }
+units = { energy = "Hartree" }
+[basis]
+ao = "6-31g"
+kappa = 3
+metric = "lowdin"              # resolution, sources, screening, lam_max too
+[targets]
+energy = {}
+gap = { rank = 0, unit = "eV" }
+[solver]
+alpha = "loo"                  # or "gcv", "evidence", a number
+[output]
+dir = "."
+"""
+
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Fitted model (.h5).")]
+Keys = Annotated[
+    list[str], typer.Option("--key", help="PROPERTY=KEY: under which name the file has it.")
+]
+Units = Annotated[list[str], typer.Option("--unit", help="PROPERTY=UNIT: the file's unit.")]
+
+
+def quickstart_command(
+    directory: Annotated[Path, typer.Option("--dir", help="Where to write.")] = Path(
+        "linvop-quickstart"
+    ),
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Fit energies and dipoles of the shipped waters and show what resolution buys."""
+    with guarded("nothing was written"):
+        from linvop.quickstart import quickstart
+
+        with progress_bar() as progress:
+            metrics = quickstart(directory, force=force, progress=progress)
+        if json:
+            print_json(metrics)
+            return
+        from linvop.report import error_table
+
+        rows = {
+            f"{target}, {resolution} ({metrics['columns'][resolution][target]} columns)": errors
+            for target in ("energy", "dipole")
+            for resolution, by_target in metrics["test"].items()
+            for name, errors in by_target.items()
+            if name == target
+        }
+        title = (
+            f"{metrics['data']}: {metrics['n_train']} structures for training, "
+            f"{metrics['n_test']} for testing, {metrics['seconds']:.0f} s"
+        )
+        print_tables([error_table(rows, title)])
+        typer.echo(
+            f"wrote {directory}/model.h5, metrics.json, parity.png\n\nNext:\n"
+            f"  linvop inspect {directory}/model.h5\n"
+            f"  linvop predict {directory}/model.h5 YOUR_WATERS.xyz predicted.xyz\n"
+            "  linvop fit CONFIG.toml          your own data; linvop fit --help shows a file\n"
+            "  linvop label IN.xyz OUT.h5      labels from PySCF, if you have none"
+        )
+
+
+def fit_command(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file.")],
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Fit a model as a TOML file says; write model.h5, metrics.json and parity plots."""
+    with guarded("nothing was written"):
+        from linvop.config import read_config
+        from linvop.fitting import outputs, run_fit
+
+        settings = read_config(config)
+        with progress_bar() as progress:
+            metrics = run_fit(settings, force=force, progress=progress)
+        if json:
+            print_json(metrics)
+            return
+        from linvop.report import error_table, fit_table
+
+        tables = [fit_table(metrics["report"])]
+        tables.append(error_table(metrics["leave_one_out"], "leave one structure out"))
+        if "test" in metrics:
+            tables.append(error_table(metrics["test"], f"test ({metrics['test_set']})"))
+        print_tables(tables)
+        typer.echo(f"wrote {', '.join(str(path) for path in outputs(settings).values())}")
+
+
+def predict_command(
+    model: Model,
+    structures: Annotated[Path, typer.Argument(metavar="IN", help="Structures.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Extended XYZ to write.")],
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Predict properties of structures, in ASE units, into extended XYZ."""
+    with guarded("nothing was written"):
+        from linvop.io.atomic import check_output
+        from linvop.io.structures import read, write
+        from linvop.models.storage import load
+
+        check_output(out, force)
+        fitted = load(model)
+        frames = read(structures)
+        with progress_bar() as progress:
+            predicted = fitted.predict(
+                frames,
+                progress=lambda done, total: progress("structures", done, total),
+                source=structures.name,
+            )
+        write(out, [_labelled(a, p) for a, p in zip(frames, predicted, strict=True)], force=force)
+        if json:
+            print_json(predicted)
+        else:
+            names = ", ".join(f"{t.name} ({t.unit or 'no unit'})" for t in fitted.targets)
+            typer.echo(f"{out}: {len(frames)} structures with {names}")
+
+
+def _labelled(atoms: Any, predicted: dict[str, Any]) -> Any:
+    """A copy of the structure that carries predictions and no label of its own."""
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    out = Atoms(atoms.numbers, positions=atoms.positions)
+    out.info.update(
+        {k: v for k, v in atoms.info.items() if k not in predicted and k != "dipole_origin"}
+    )
+    known = {k: v for k, v in predicted.items() if k in ("energy", "dipole")}
+    out.calc = SinglePointCalculator(out, **known)
+    out.info.update({k: v for k, v in predicted.items() if k not in known})
+    if "dipole" in known and atoms.info.get("charge"):
+        from linvop.io.dipoles import NUCLEAR_CHARGE
+
+        out.info["dipole_origin"] = NUCLEAR_CHARGE
+    return out
+
+
+def evaluate_command(
+    model: Model,
+    test: Annotated[Path, typer.Argument(metavar="TEST", help="Labelled structures.")],
+    key: Keys = [],  # noqa: B006 - typer reads the default and never changes it
+    unit: Units = [],  # noqa: B006
+    plot: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also draw parity plots there.")
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Errors of a model on labelled structures."""
+    with guarded("nothing was written"):
+        from linvop.fitting import check_outputs
+        from linvop.io.structures import read
+        from linvop.models.metrics import errors
+        from linvop.models.storage import load
+        from linvop.models.training import label_array
+        from linvop.plotting import Parity, parity_figure
+        from linvop.report import error_table
+
+        fitted = load(model)
+        pictures = {}
+        if plot is not None:
+            pictures = {t.name: plot / f"parity_{t.name}.png" for t in fitted.targets}
+            check_outputs(pictures.values(), force)
+        frames = read(test)
+        keys, units = pairs(key, "--key"), pairs(unit, "--unit")
+        true = {t.name: label_array(t, frames, keys, units, test.name) for t in fitted.targets}
+        with progress_bar() as progress:
+            predicted = fitted.predict_arrays(
+                frames,
+                progress=lambda done, total: progress("structures", done, total),
+                source=test.name,
+            )
+        found = {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in fitted.targets}
+        for t in fitted.targets:
+            if t.name in pictures:
+                pictures[t.name].parent.mkdir(parents=True, exist_ok=True)
+                panel = Parity(t.name, t.unit, {"test": (true[t.name], predicted[t.name])})
+                parity_figure(pictures[t.name], [[panel]], force=force)
+        if json:
+            print_json(found)
+        else:
+            print_tables([error_table(found, f"{model.name} on {test.name}")])

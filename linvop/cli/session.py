@@ -1,0 +1,112 @@
+r"""What all commands share: errors in one line, progress on stderr, JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from linvop.errors import InputError
+
+__all__ = ["guarded", "pairs", "print_json", "print_tables", "progress_bar"]
+
+_INTERRUPTED = 130
+
+
+@contextmanager
+def guarded(interrupted: str) -> Iterator[None]:
+    r"""Turn bad input into one line and status 2, Ctrl-C into one line and status 130.
+
+    Parameters
+    ----------
+    interrupted : str
+        What Ctrl-C leaves behind, such as "nothing was written".
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *rest, **more: _say(f"warning: {message}")
+        try:
+            yield
+        except InputError as error:
+            _say(f"error: {' '.join(str(error).split())}")
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt as error:
+            _say(f"interrupted: {str(error) or interrupted}")
+            raise typer.Exit(_INTERRUPTED) from None
+        except OSError as error:
+            _say(f"error: {error}")
+            raise typer.Exit(2) from None
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Machine-readable result on stdout."""
+    from linvop.io.hdf5 import json_safe
+
+    typer.echo(json.dumps(json_safe(value), indent=1))
+
+
+def print_tables(tables: Sequence[Any]) -> None:
+    """Rich tables and lines on stdout."""
+    from rich.console import Console
+
+    # Wide enough for the tables where the output is no terminal.
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    for table in tables:
+        console.print(table)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress by stage on stderr; silent where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        tasks: dict[str, Any] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done)
+
+        yield update
+
+
+def pairs(items: Sequence[str], option: str) -> dict[str, str]:
+    r"""``["energy=energy_Ha"]`` as a mapping.
+
+    Raises
+    ------
+    InputError
+        For an item without ``=``.
+    """
+    out = {}
+    for item in items:
+        name, sign, value = item.partition("=")
+        if not (sign and name and value):
+            raise InputError(f"{option}: expected PROPERTY=VALUE, got {item!r}")
+        out[name] = value
+    return out

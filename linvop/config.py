@@ -1,0 +1,217 @@
+r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
+
+::
+
+    [data]
+    train = "train.xyz"            # any ASE format, a data set (.h5), or "shipped:water"
+    test = "test.xyz"              # optional; or n_train and seed: a random split of train
+    n_train = 200
+    seed = 0
+    keys = { energy = "energy_Ha" }
+    units = { energy = "Hartree" }
+
+    [basis]                        # the parameters of linvop.Basis; "none" is no screening
+    ao = "6-31g"
+    kappa = 3
+    resolution = "shell"
+    metric = "lowdin"
+
+    [targets]                      # {} for targets linvop knows; rank or irrep, unit for others
+    energy = {}
+    dipole = {}
+
+    [solver]
+    alpha = "loo"
+    column_scale = 0.5
+    kappa_cost = 2.0
+
+    [output]
+    dir = "."
+
+Paths are relative to the file itself.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linvop.errors import InputError
+from linvop.features.basis import Basis
+from linvop.models.property import PropertyModel
+from linvop.models.targets import Target, as_target
+from linvop.regression.ridge import Ridge
+
+__all__ = ["FitConfig", "read_config"]
+
+_SECTIONS: dict[str, tuple[str, ...]] = {
+    "data": ("train", "test", "n_train", "seed", "keys", "units"),
+    "basis": (
+        "ao",
+        "kappa",
+        "nu",
+        "resolution",
+        "metric",
+        "sources",
+        "screening",
+        "lam_max",
+    ),
+    "targets": (),
+    "solver": ("alpha", "column_scale", "kappa_cost", "atom_energies"),
+    "output": ("dir",),
+}
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    r"""A checked configuration.
+
+    Attributes
+    ----------
+    train : str
+        A path, or ``shipped:water``.
+    test : str or None
+    n_train : int or None
+        Size of the training part where `train` is split.
+    seed : int
+    keys, units : dict
+    model : PropertyModel
+        Not fitted yet.
+    output : Path
+    """
+
+    train: str
+    test: str | None
+    n_train: int | None
+    seed: int
+    keys: dict[str, str]
+    units: dict[str, str]
+    model: PropertyModel
+    output: Path
+
+
+def read_config(path: str | Path) -> FitConfig:
+    r"""Read and check a configuration.
+
+    Raises
+    ------
+    InputError
+        Naming the file, section and key, and what was expected.
+    """
+    path = Path(path)
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a TOML file: {error}") from error
+    _check_names(path, tree)
+    try:
+        return _checked(path, tree)
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+
+
+def _check_names(path: Path, tree: dict[str, Any]) -> None:
+    for section, content in tree.items():
+        if section not in _SECTIONS:
+            raise InputError(f"{path}: section [{section}]: expected one of {_names(_SECTIONS)}")
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: {section}: expected a section [{section}], got {content!r}")
+        for key in content:
+            if section != "targets" and key not in _SECTIONS[section]:
+                raise InputError(
+                    f"{path}: [{section}] {key}: expected one of {_names(_SECTIONS[section])}"
+                )
+    for section in ("data", "basis", "targets"):
+        if section not in tree:
+            raise InputError(f"{path}: section [{section}] is missing")
+    for section, key in (("data", "train"), ("basis", "ao")):
+        if key not in tree[section]:
+            raise InputError(f"{path}: [{section}] {key} is missing")
+
+
+def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
+    data, solver = tree["data"], dict(tree.get("solver", {}))
+    n_train, seed = data.get("n_train"), data.get("seed", 0)
+    for name, value in (("n_train", n_train), ("seed", seed)):
+        lowest = 0 if name == "seed" else 1
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < lowest
+        ):
+            raise InputError(f"[data] {name}: expected an integer >= {lowest}, got {value!r}")
+    if n_train is not None and "test" in data:
+        raise InputError("[data]: expected either test or n_train, got both")
+    model = PropertyModel(
+        Basis(**_basis(tree["basis"])),
+        [_target(name, settings) for name, settings in tree["targets"].items()],
+        Ridge(_number(solver, "alpha", "loo"), column_scale=_number(solver, "column_scale", 0.5)),
+        kappa_cost=_number(solver, "kappa_cost", 2.0),
+        atom_energies=solver.get("atom_energies"),
+    )
+    return FitConfig(
+        _place(path, data["train"], "train"),
+        None if "test" not in data else _place(path, data["test"], "test"),
+        n_train,
+        seed,
+        _strings(data, "keys"),
+        _strings(data, "units"),
+        model,
+        path.parent / str(tree.get("output", {}).get("dir", ".")),
+    )
+
+
+def _basis(section: dict[str, Any]) -> dict[str, Any]:
+    out = dict(section)
+    if "screening" in out:
+        given = out["screening"]
+        values = [
+            None if x == "none" else x for x in (given if isinstance(given, list) else [given])
+        ]
+        out["screening"] = tuple(values)
+    return out
+
+
+def _target(name: str, settings: Any) -> Target:
+    if not isinstance(settings, dict):
+        raise InputError(f"[targets] {name}: expected a table such as {{}}, got {settings!r}")
+    if not settings:
+        return as_target(name)
+    allowed = ("rank", "irrep", "unit", "constants")
+    for key in settings:
+        if key not in allowed:
+            raise InputError(f"[targets] {name}.{key}: expected one of {_names(allowed)}")
+    values = dict(settings)
+    if "irrep" in values:
+        irrep = values["irrep"]
+        if not (isinstance(irrep, list) and len(irrep) == 2):
+            raise InputError(f"[targets] {name}.irrep: expected [lam, sigma], got {irrep!r}")
+        values["irrep"] = (irrep[0], irrep[1])
+    return Target(name, **values)
+
+
+def _number(section: dict[str, Any], key: str, default: Any) -> Any:
+    value = section.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float | type(default)):
+        raise InputError(f"[solver] {key}: expected a number, got {value!r}")
+    return value
+
+
+def _strings(data: dict[str, Any], key: str) -> dict[str, str]:
+    value = data.get(key, {})
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise InputError(f"[data] {key}: expected a table of names, got {value!r}")
+    return dict(value)
+
+
+def _place(path: Path, value: Any, key: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"[data] {key}: expected a path, got {value!r}")
+    return value if value.startswith("shipped:") else str(path.parent / value)
+
+
+def _names(names: Any) -> str:
+    return ", ".join(names)

@@ -1,0 +1,83 @@
+r"""Tables for people: errors and fits, in units one can read (me is a thousandth of e)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["error_table", "fit_table", "number", "readable_unit"]
+
+_READABLE = {
+    "eV": (1e3, "meV"),
+    "e*Angstrom": (1e3, "me*Angstrom"),
+    "e^2*Angstrom^2/eV": (1e3, "1e-3 e^2*Angstrom^2/eV"),
+}
+
+
+def readable_unit(unit: str) -> tuple[float, str]:
+    r"""Factor and name of the unit in which errors are shown.
+
+    Examples
+    --------
+    >>> readable_unit("eV")
+    (1000.0, 'meV')
+    """
+    return _READABLE.get(unit, (1.0, unit))
+
+
+def number(value: float) -> str:
+    r"""Four significant digits.
+
+    Examples
+    --------
+    >>> number(0.012345), number(1234.5)
+    ('0.01234', '1234')
+    """
+    return f"{value:.4g}"
+
+
+def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:
+    r"""Errors of each target; a row ``name`` may be a target or say more than that."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("target")
+    for name in ("n", "MAE", "RMSE", "largest", "spread", "R2"):
+        table.add_column(name, justify="right")
+    table.add_column("unit")
+    for name, e in errors.items():
+        factor, unit = readable_unit(e["unit"])
+        table.add_row(
+            name,
+            str(e["n"]),
+            *(number(factor * e[key]) for key in ("mae", "rmse", "max", "std")),
+            f"{e['r2']:.7f}",
+            unit,
+        )
+    return table
+
+
+def fit_table(report: Mapping[str, Any]) -> Table:
+    r"""What the solver found for each part of each target."""
+    from rich.table import Table
+
+    table = Table(title=f"fit to {report['n_train']} structures", title_justify="left")
+    table.add_column("target")
+    table.add_column("irrep")
+    columns: Sequence[tuple[str, str]] = (
+        ("columns", "n_columns"),
+        ("dof", "effective_dof"),
+        ("alpha / s_max^2", "alpha_over_largest_s2"),
+        ("condition", "regularised_condition_number"),
+        ("leave-one-out RMSE", "loo_rmse"),
+    )
+    for heading, _ in columns:
+        table.add_column(heading, justify="right")
+    for name, parts in report["parts"].items():
+        for irrep, part in parts.items():
+            values = [part.get(key) for _, key in columns]
+            table.add_row(name, irrep, *("-" if v is None else number(v) for v in values))
+    return table
