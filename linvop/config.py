@@ -33,18 +33,23 @@ Paths are relative to the file itself.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from linvop.conventions import PROPERTY_UNITS, unit_factor
 from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.models.property import PropertyModel
 from linvop.models.targets import Target, as_target
 from linvop.regression.ridge import Ridge
 
-__all__ = ["FitConfig", "read_config"]
+__all__ = ["SHIPPED", "FitConfig", "read_config"]
+
+SHIPPED = "shipped:water"
+"""What stands in place of a path for the data set that comes with linvop."""
 
 _SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("train", "test", "n_train", "seed", "keys", "units"),
@@ -62,6 +67,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "solver": ("alpha", "column_scale", "kappa_cost", "atom_energies"),
     "output": ("dir",),
 }
+_CRITERIA = ("loo", "gcv", "evidence")
 
 
 @dataclass(frozen=True)
@@ -148,19 +154,23 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
     model = PropertyModel(
         Basis(**_basis(tree["basis"])),
         [_target(name, settings) for name, settings in tree["targets"].items()],
-        Ridge(_number(solver, "alpha", "loo"), column_scale=_number(solver, "column_scale", 0.5)),
+        Ridge(_alpha(solver), column_scale=_number(solver, "column_scale", 0.5)),
         kappa_cost=_number(solver, "kappa_cost", 2.0),
-        atom_energies=solver.get("atom_energies"),
+        atom_energies=_energies(solver),
     )
+    names = [t.name for t in model.targets]
+    units = _of_targets(data, "units", names)
+    for name in set(units) & set(PROPERTY_UNITS):
+        unit_factor(name, units[name])
     return FitConfig(
         _place(path, data["train"], "train"),
         None if "test" not in data else _place(path, data["test"], "test"),
         n_train,
         seed,
-        _strings(data, "keys"),
-        _strings(data, "units"),
+        _of_targets(data, "keys", names),
+        units,
         model,
-        path.parent / str(tree.get("output", {}).get("dir", ".")),
+        path.parent / _path(tree.get("output", {}).get("dir", "."), "[output] dir"),
     )
 
 
@@ -193,24 +203,60 @@ def _target(name: str, settings: Any) -> Target:
     return Target(name, **values)
 
 
-def _number(section: dict[str, Any], key: str, default: Any) -> Any:
+def _number(section: dict[str, Any], key: str, default: float) -> float:
     value = section.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float | type(default)):
-        raise InputError(f"[solver] {key}: expected a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise InputError(f"[solver] {key}: expected a number >= 0, got {value!r}")
     return value
 
 
-def _strings(data: dict[str, Any], key: str) -> dict[str, str]:
+def _alpha(section: dict[str, Any]) -> float | str:
+    value = section.get("alpha", "loo")
+    if value in _CRITERIA:
+        return value
+    if isinstance(value, str) or not _number(section, "alpha", 0.0):
+        raise InputError(
+            f"[solver] alpha: expected a positive number or one of {_names(_CRITERIA)}, "
+            f"got {value!r}"
+        )
+    return value
+
+
+def _energies(section: dict[str, Any]) -> dict[str, float] | None:
+    value = section.get("atom_energies")
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(type(v) in (int, float) for v in value.values()):
+        raise InputError(
+            f"[solver] atom_energies: expected a table of numbers in eV, got {value!r}"
+        )
+    return {symbol: float(v) for symbol, v in value.items()}
+
+
+def _of_targets(data: dict[str, Any], key: str, names: list[str]) -> dict[str, str]:
+    """A table with a string for each of some targets."""
     value = data.get(key, {})
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise InputError(f"[data] {key}: expected a table of names, got {value!r}")
+    for name in value:
+        if name not in names:
+            raise InputError(f"[data] {key}.{name}: expected one of the targets, {_names(names)}")
     return dict(value)
 
 
 def _place(path: Path, value: Any, key: str) -> str:
+    given = _path(value, f"[data] {key}")
+    if not given.startswith("shipped:"):
+        return str(path.parent / given)
+    if given != SHIPPED:
+        raise InputError(f"[data] {key}: expected a path or {SHIPPED}, got {given!r}")
+    return given
+
+
+def _path(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise InputError(f"[data] {key}: expected a path, got {value!r}")
-    return value if value.startswith("shipped:") else str(path.parent / value)
+        raise InputError(f"{name}: expected a path, got {value!r}")
+    return value
 
 
 def _names(names: Any) -> str:

@@ -105,10 +105,15 @@ def run_fit(
     def stage(name: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(name, done, total) if progress else None
 
-    labels_of = {"keys": config.keys, "units": config.units}
     start = time.perf_counter()
     source = _name(config.train)
-    model.fit(train, **labels_of, progress=stage("training structures"), source=source)
+    model.fit(
+        train,
+        keys=config.keys,
+        units=config.units,
+        progress=stage("training structures"),
+        source=source,
+    )
     fitted = time.perf_counter()
     metrics: dict[str, Any] = {
         "train": source,

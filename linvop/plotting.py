@@ -73,7 +73,10 @@ def parity_figure(
         for k, ax in enumerate(line):
             if k < len(row):
                 panel = row[k]
-                (_draw_parity if isinstance(panel, Parity) else _draw_errors)(ax, panel)
+                if isinstance(panel, Parity):
+                    _draw_parity(ax, panel)
+                else:
+                    _draw_errors(ax, panel)
             else:
                 ax.set_visible(False)
     with atomic(path, force) as beside:

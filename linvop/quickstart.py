@@ -85,7 +85,7 @@ def quickstart(
     directory.mkdir(parents=True, exist_ok=True)
     model.save(files["model.h5"], force=force)
     write_metrics(files["metrics.json"], metrics, force)
-    panels = [
+    panels: list[list[Parity | Errors]] = [
         [
             Parity(f"{t.name} of {len(test)} held-out waters", t.unit, series[t.name]),
             Errors(f"{t.name}: what resolution buys", t.unit, series[t.name]),

@@ -33,8 +33,8 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> number(0.012345), number(1234.5)
-    ('0.01234', '1234')
+    >>> number(0.0123456), number(1234.9)
+    ('0.01235', '1235')
     """
     return f"{value:.4g}"
 

@@ -215,7 +215,8 @@ class SiteEnumeration:
         if self.metric == "lowdin":
             return words
         shells = self.shells[species]
-        kept, seen = [], []
+        kept: list = []
+        seen: list[tuple[tuple, tuple[np.ndarray, np.ndarray]]] = []
         for word in words:
             sources, channels, a, b = word
             if channels:

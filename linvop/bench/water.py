@@ -86,7 +86,7 @@ def measure_water(
         "structures of the norm (all three, all nine components).",
         f"Targets, of `shell`: energy {_TARGETS['energy']} mHa, dipole (norm) "
         f"{_TARGETS['dipole']}e-3 au.",
-        "Spread of the test labels: energy "
+        "Spread of the test labels: energy"
         f" {spread['energy']:.3g} mHa (standard deviation), dipole {spread['dipole']:.4g}e-3 au "
         f"and polarizability {spread['polarizability']:.3g} au (root mean square of components).",
         "Columns, alpha, effective degrees of freedom and leave-one-out RMSE (per component, ASE "

@@ -160,8 +160,60 @@ def site_plan(
     target : {"site", "structure"}
     """
     shells = enumeration.shells[species]
+    words, n_columns = _words(enumeration, species, irreps, target)
+    # Words that share the cut's channel and tail stand together: their data stays in cache.
+    paths = sorted(words, key=lambda p: (len(p[0]), p[1][::-1], p[0]))
+    groups, couplings = _Groups(), _Couplings()
+    cuts = _table([_cut(groups, *path) for path in paths], 3)
+    blocks = [(block, rows) for path in paths for block, rows in words[path].items()]
+    outputs = _table(
+        [
+            (offset, stride, *couplings.add(shells[a].l, shells[b].l, lam))
+            for (a, b), rows in blocks
+            for offset, stride, lam in rows
+        ],
+        4,
+    )
+    half_words, shell_pairs = _table(groups.rows, 3), _table([block for block, _ in blocks], 2)
+    m1, m2, mu, value = couplings.arrays()
+    kappa = max((len(sources) for sources, _ in paths), default=1)
+    return SitePlan(
+        shell_l=np.asarray([shell.l for shell in shells], np.int64),
+        group_parent=half_words[0],
+        group_channel=half_words[1],
+        group_source=half_words[2],
+        word_head=cuts[0],
+        word_tail=cuts[1],
+        word_channel=cuts[2],
+        word_blocks=_offsets([len(words[path]) for path in paths]),
+        block_a=shell_pairs[0],
+        block_b=shell_pairs[1],
+        block_outputs=_offsets([len(rows) for _, rows in blocks]),
+        output_offset=outputs[0],
+        output_stride=outputs[1],
+        output_first=outputs[2],
+        output_last=outputs[3],
+        coupling_m1=m1,
+        coupling_m2=m2,
+        coupling_mu=mu,
+        coupling_value=value,
+        path_sources=_padded([sources for sources, _ in paths], kappa),
+        path_channels=_padded([channels for _, channels in paths], kappa - 1),
+        irreps=tuple((int(lam), int(sigma)) for lam, sigma in irreps),
+        n_columns=n_columns,
+    )
+
+
+_Path = tuple[tuple[int, ...], tuple[int, ...]]
+_Outputs = list[tuple[int, int, int]]
+
+
+def _words(
+    enumeration: SiteEnumeration, species: str, irreps: Sequence[Irrep], target: str
+) -> tuple[dict[_Path, dict[tuple[int, int], _Outputs]], tuple[int, ...]]:
+    """``{(sources, channels): {(a, b): [(offset, stride, lam)]}}`` and columns of each irrep."""
     n_names = len(enumeration.source_names)
-    words: dict[tuple, dict[tuple[int, int], list[tuple[int, int, int]]]] = {}
+    words: dict[_Path, dict[tuple[int, int], _Outputs]] = {}
     n_columns, start = [], 0
     for lam, sigma in irreps:
         columns = enumeration.columns(species, (lam, sigma), target)
@@ -171,43 +223,21 @@ def site_plan(
             outputs.append((start + column, len(columns), lam))
         n_columns.append(len(columns))
         start += (2 * lam + 1) * len(columns)
+    return words, tuple(n_columns)
 
-    groups, couplings = _Groups(), _Couplings()
-    word_rows, blocks, outputs_of, word_blocks = [], [], [], [0]
-    # Words that share the cut's channel and tail stand together: their data stays in cache.
-    paths = sorted(words, key=lambda p: (len(p[0]), p[1][::-1], p[0]))
-    for path in paths:
-        word_rows.append(_cut(groups, *path))
-        for (a, b), outputs in words[path].items():
-            blocks.append((a, b))
-            outputs_of.append(
-                [(o, s, *couplings.add(shells[a].l, shells[b].l, lam)) for o, s, lam in outputs]
-            )
-        word_blocks.append(len(blocks))
-    kappa = max((len(sources) for sources, _ in paths), default=1)
-    outputs = [row for rows in outputs_of for row in rows]
 
-    def table(rows: list, width: int) -> np.ndarray:
-        return np.asarray(rows, np.int64).reshape(-1, width)
+def _table(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
+    """Rows of integers as (width, n_rows), each column adjacent in memory."""
+    return np.ascontiguousarray(np.asarray(rows, np.int64).reshape(-1, width).T)
 
-    group_table, word_table = table(groups.rows, 3), table(word_rows, 3)
-    block_table, output_table = table(blocks, 2), table(outputs, 4)
-    return SitePlan(
-        np.asarray([shell.l for shell in shells], np.int64),
-        *np.ascontiguousarray(group_table.T),
-        *np.ascontiguousarray(word_table.T),
-        np.asarray(word_blocks, np.int64),
-        *np.ascontiguousarray(block_table.T),
-        np.concatenate([[0], np.cumsum([len(r) for r in outputs_of])]).astype(np.int64),
-        *np.ascontiguousarray(output_table.T),
-        *couplings.arrays(),
-        table([z + (-1,) * (kappa - len(z)) for z, _ in paths], kappa),
-        np.asarray([c + (-1,) * (kappa - 1 - len(c)) for _, c in paths], np.int64).reshape(
-            len(paths), kappa - 1
-        ),
-        tuple((int(lam), int(sigma)) for lam, sigma in irreps),
-        tuple(n_columns),
-    )
+
+def _offsets(counts: Sequence[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _padded(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
+    padded = [row + (-1,) * (width - len(row)) for row in rows]
+    return np.asarray(padded, np.int64).reshape(len(rows), width)
 
 
 def _cut(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -327,7 +328,7 @@ class PropertyModel:
             },
         }
 
-    def save(self, path: str, *, force: bool = False) -> None:
+    def save(self, path: str | Path, *, force: bool = False) -> None:
         r"""Write the model to an HDF5 file (`linvop.load` reads it)."""
         from linvop.models.storage import save_property_model
 

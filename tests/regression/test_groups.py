@@ -54,6 +54,12 @@ def test_tolerance_is_a_distance_and_never_a_rounding_boundary():
     assert groups.tolist() == [0, 0, 1, 2, 2, 3]
 
 
+def test_copies_of_copies_are_copies():
+    positions = [np.array([[0.0, 0, 0], [d, 0, 0]]) for d in (1.5, 1.50016, 1.50008, 1.6)]
+    groups = duplicate_groups([np.array([1, 8])] * 4, positions, tolerance=1e-4)
+    assert groups.tolist() == [0, 0, 0, 1]
+
+
 def test_every_distance_has_the_whole_tolerance():
     rng = np.random.default_rng(0)
     r = 3.0 * rng.normal(size=(12, 3))

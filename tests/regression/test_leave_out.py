@@ -44,6 +44,8 @@ def test_closed_form_is_the_explicit_refit(p, kind, alpha):
     expected = refit_residuals(A, A0, y, gamma, alpha, w, GROUPS[kind])
     np.testing.assert_allclose(model.loo_residuals_, expected, rtol=1e-7, atol=1e-7)
     assert model.loo_rmse_ == pytest.approx(np.sqrt(np.average(expected**2, weights=w)), rel=1e-7)
+    # the criterion, the attribute and the residuals are one error
+    np.testing.assert_allclose(model.criterion_curve_[1], [model.loo_rmse_**2], rtol=1e-9)
 
 
 @pytest.mark.parametrize(("n_components", "p"), [(3, 50), (5, 50), (3, 10), (9, 70)])
@@ -117,6 +119,20 @@ def test_a_copy_left_behind_gives_the_answer_away():
     assert apart.loo_rmse_ < 1e-3 * together.loo_rmse_
     # n copies of everything are the same problem at alpha / n
     assert together.loo_rmse_ == pytest.approx(single.loo_rmse_, rel=1e-9)
+
+
+def test_copies_in_a_group_do_not_change_alpha_and_copies_apart_ruin_it():
+    rng = np.random.default_rng(8)
+    A = rng.normal(size=(30, 60)) * np.geomspace(1.0, 1e-2, 60)
+    y = A[:, :4] @ np.ones(4) + 0.3 * rng.normal(size=30)
+    twice = np.repeat(np.arange(30), 2)
+    bounds = {"alpha_bounds": (1e-8, 1e4)}
+    single = Ridge(**bounds).fit(A, y)
+    together = Ridge(**bounds).fit(A[twice], y[twice], groups=twice)
+    with pytest.warns(RegularisationWarning, match="lower bound"):
+        apart = Ridge(**bounds).fit(A[twice], y[twice])
+    assert together.alpha_ == pytest.approx(2.0 * single.alpha_, rel=1e-3)
+    assert apart.alpha_ < 1e-4 * together.alpha_
 
 
 def test_group_that_alone_determines_a_constant_is_left_out_of_the_error():

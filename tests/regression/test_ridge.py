@@ -140,6 +140,21 @@ def test_effective_dof_is_the_trace_of_the_hat_matrix(rng):
     assert model.effective_dof_[1] == pytest.approx(np.trace(np.hstack([A, A0]) @ x), rel=1e-8)
 
 
+@pytest.mark.parametrize(("n", "p", "rank"), [(24, 30, 24), (24, 30, 7), (30, 12, 12), (30, 12, 5)])
+def test_condition_numbers_are_those_of_the_design_and_of_the_augmented_design(rng, n, p, rank):
+    A = rng.normal(size=(n, rank)) @ (
+        np.geomspace(1, 1e-3, rank)[:, None] * rng.normal(size=(rank, p))
+    )
+    alpha = 1e-3 * np.linalg.norm(A, 2) ** 2
+    model = Ridge(alpha, column_scale=0.0).fit(A, A @ np.ones(p))
+    s = np.linalg.svd(A, compute_uv=False)
+    assert model.report()["rank"] == rank
+    assert model.condition_number_ == pytest.approx(s[0] / s[rank - 1], rel=1e-6)
+    augmented_rows = np.vstack([A, np.sqrt(alpha) * np.eye(p)])
+    regularised = model.report()["regularised_condition_number"]
+    assert regularised == pytest.approx(np.linalg.cond(augmented_rows), rel=1e-9)
+
+
 def exact_ridge(A, y, alpha, digits=60):
     with mpmath.workdps(digits):
         M = mpmath.matrix(A.tolist())
@@ -228,12 +243,15 @@ def test_constant_columns_have_exactly_no_coefficient(rng):
 @pytest.mark.parametrize("criterion", [0.1, "loo"])
 def test_columns_explained_by_the_constants_have_exactly_no_coefficient(rng, p, criterion):
     A, y, A0, w, penalty = design(rng, 24, p)
-    A[:, 2], A[:, 9] = 1e3 * A0[:, 0] / 7, A0 @ [0.0, 1e-6 / 3, -5.0]
-    model = Ridge(criterion).fit(A, y, constants=A0, weights=w, penalty=penalty)
+    # Their rounding, multiplied as a column scale of 0 lets it be, is as large as the others.
+    A[:, 2], A[:, 9] = 1e16 * A0[:, 0] / 7, A0 @ [0.0, 1e-6 / 3, -5.0]
+    model = Ridge(criterion, column_scale=0.0)
+    model.fit(A, y, constants=A0, weights=w, penalty=penalty)
     assert (model.coef_ == 0.0).nonzero()[0].tolist() == [2, 9]
     assert model.report()["n_constant_columns"] == 2
     kept = np.delete(np.arange(p), [2, 9])
-    rest = Ridge(criterion).fit(A[:, kept], y, constants=A0, weights=w, penalty=penalty[kept])
+    rest = Ridge(criterion, column_scale=0.0)
+    rest.fit(A[:, kept], y, constants=A0, weights=w, penalty=penalty[kept])
     np.testing.assert_allclose(model.predict(A, A0), rest.predict(A[:, kept], A0), rtol=1e-6)
     np.testing.assert_allclose(model.constants_, rest.constants_, rtol=1e-5)
     with pytest.raises(InputError, match="next to the constants"):
@@ -262,7 +280,7 @@ def test_exact_data_with_enough_columns_warn_at_the_lower_bound(rng):
     ],
 )
 def test_repr_round_trips(model):
-    assert vars(eval(repr(model))) == vars(model)
+    assert vars(eval(repr(model), {"Ridge": Ridge})) == vars(model)
 
 
 def test_bad_input_is_named(rng):
