@@ -3,32 +3,43 @@ r"""One fit from a configuration to files: model.h5, metrics.json, parity plots.
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import linvop
-from linvop.config import FitConfig
+from linvop.config import SHIPPED, FitConfig
 from linvop.errors import InputError
+from linvop.features.basis import ordered_species
 from linvop.io.atomic import atomic_text, check_output
 from linvop.io.hdf5 import json_safe
-from linvop.io.structures import read
+from linvop.io.structures import check_frames, read, require_one_state
 from linvop.models.metrics import errors
-from linvop.models.property import PropertyModel
+from linvop.models.targets import Target
 from linvop.models.training import label_array
-from linvop.plotting import Parity, parity_figure
+from linvop.plotting import Errors, Parity, parity_figure
 from linvop.regression.groups import duplicate_groups
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["check_outputs", "outputs", "run_fit", "split", "versions", "write_metrics"]
-
-_SHIPPED = "shipped:water"
+__all__ = [
+    "all_or_none",
+    "check_outputs",
+    "metrics_text",
+    "panels",
+    "outputs",
+    "run_fit",
+    "split",
+    "versions",
+]
 
 
 def versions() -> dict[str, str]:
@@ -55,20 +66,52 @@ def split(frames: list[Atoms], n_train: int, seed: int) -> tuple[list[Atoms], li
     return [frames[k] for k in order[:n_train]], [frames[k] for k in order[n_train:]]
 
 
-def check_outputs(paths: Iterable[Path], force: bool) -> None:
+def check_outputs(folder: Path, names: Iterable[str], force: bool) -> None:
     r"""Refuse outputs that exist, unless forced, before any work is done for them.
 
-    Folders that do not exist yet are made when there is something to put into them.
+    A folder that does not exist yet will be made; then its nearest parent counts.
     """
-    for path in paths:
-        if path.parent.exists():
-            check_output(path, force)
+    if folder.exists():
+        for name in names:
+            check_output(folder / name, force)
+    else:
+        there = next(parent for parent in folder.absolute().parents if parent.exists())
+        check_output(there / folder.name, force=True)
 
 
-def outputs(config: FitConfig) -> dict[str, Path]:
+@contextmanager
+def all_or_none(folder: Path, names: Iterable[str], force: bool) -> Iterator[Path]:
+    r"""Give a folder to write files `names` into; they appear in `folder` when all are there.
+
+    On any exception, KeyboardInterrupt among them, everything is as it was before.
+
+    Raises
+    ------
+    InputError
+        As `check_outputs`.
+    """
+    names = list(names)
+    made = [p for p in (folder, *folder.parents) if not p.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".linvop-", dir=folder) as staging:
+            try:
+                yield Path(staging)
+            except InputError as error:
+                raise InputError(str(error).replace(staging, str(folder))) from error
+            check_outputs(folder, names, force)  # somebody may have put files there meanwhile
+            for name in names:
+                os.replace(Path(staging) / name, folder / name)
+    except BaseException:
+        for path in made:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        raise
+
+
+def outputs(config: FitConfig) -> list[str]:
     """Names of the files that the fit writes."""
-    names = ["model.h5", "metrics.json", *(f"parity_{t.name}.png" for t in config.model.targets)]
-    return {name: config.output / name for name in names}
+    return ["model.h5", "metrics.json", *(f"parity_{t.name}.png" for t in config.model.targets)]
 
 
 def run_fit(
@@ -97,26 +140,22 @@ def run_fit(
     InputError
         For anything wrong with the input; nothing has been written then.
     """
-    files = outputs(config)
-    check_outputs(files.values(), force)
-    train, test = _data(config)
+    check_outputs(config.output, outputs(config), force)
+    train, test, true = _data(config)
     model = config.model
 
     def stage(name: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(name, done, total) if progress else None
 
     start = time.perf_counter()
-    source = _name(config.train)
-    model.fit(
-        train,
-        keys=config.keys,
-        units=config.units,
-        progress=stage("training structures"),
-        source=source,
-    )
+    try:
+        model.fit(train, progress=stage("training structures"), source=config.train)
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if config.train in text else f"{config.train}: {text}") from error
     fitted = time.perf_counter()
     metrics: dict[str, Any] = {
-        "train": source,
+        "train": _name(config.train),
         "n_train": model.n_train_,
         "seconds_to_fit": round(fitted - start, 3),
         "versions": versions(),
@@ -126,61 +165,92 @@ def run_fit(
             for t in model.targets
         },
     }
-    held_out: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    series = {
+        t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
+        for t in model.targets
+    }
     if test:
-        test_source = source if config.test is None else _name(config.test)
-        predicted = model.predict_arrays(
-            test, progress=stage("test structures"), source=test_source
-        )
+        source = _test_source(config)
+        predicted = model.predict_arrays(test, progress=stage("test structures"), source=source)
         for t in model.targets:
-            true = label_array(t, test, config.keys, config.units, test_source)
-            held_out[t.name] = (true, predicted[t.name])
-        metrics["test_set"] = test_source
-        metrics["test"] = {t.name: errors(*held_out[t.name], t.unit) for t in model.targets}
+            series[t.name]["test"] = (true[t.name], predicted[t.name])
+        metrics["test_set"] = _name(source)
+        metrics["test"] = {
+            t.name: errors(true[t.name], predicted[t.name], t.unit) for t in model.targets
+        }
         metrics["seconds_per_structure"] = round((time.perf_counter() - fitted) / len(test), 5)
-    _write(config, files, metrics, held_out, force)
+    _write(config, metrics, series, force)
     return metrics
 
 
-def write_metrics(path: Path, metrics: dict[str, Any], force: bool) -> None:
-    """metrics.json, written beside and renamed."""
-    atomic_text(path, json.dumps(json_safe(metrics), indent=1) + "\n", force)
+def panels(
+    target: Target, series: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> list[Parity | Errors]:
+    """Predicted against reference values, and the distribution of the errors."""
+    return [
+        Parity(target.name, target.unit, series),
+        Errors(f"errors of {target.name}", target.unit, series),
+    ]
+
+
+def metrics_text(metrics: dict[str, Any]) -> str:
+    """What stands in metrics.json."""
+    return json.dumps(json_safe(metrics), indent=1) + "\n"
 
 
 def _write(
     config: FitConfig,
-    files: dict[str, Path],
     metrics: dict[str, Any],
-    held_out: dict[str, tuple[np.ndarray, np.ndarray]],
+    series: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]],
     force: bool,
 ) -> None:
-    model: PropertyModel = config.model
-    config.output.mkdir(parents=True, exist_ok=True)
-    model.training_ = {k: metrics[k] for k in ("train", "leave_one_out") if k in metrics}
+    model = config.model
+    model.training_ = {k: metrics[k] for k in ("train", "leave_one_out")}
     model.training_["test"] = metrics.get("test", {})
-    model.save(files["model.h5"], force=force)
-    write_metrics(files["metrics.json"], metrics, force)
-    for t in model.targets:
-        series = {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
-        if t.name in held_out:
-            series["test"] = held_out[t.name]
-        panel = Parity(t.name, t.unit, series)
-        parity_figure(files[f"parity_{t.name}.png"], [[panel]], force=force)
+    with all_or_none(config.output, outputs(config), force) as folder:
+        model.save(str(folder / "model.h5"))
+        atomic_text(folder / "metrics.json", metrics_text(metrics))
+        for t in model.targets:
+            parity_figure(folder / f"parity_{t.name}.png", [panels(t, series[t.name])])
 
 
-def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms]]:
+def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.ndarray]]:
+    """Training and test structures and the latter's labels, all checked."""
     train = _frames(config.train, config)
+    test: list[Atoms] = []
     if config.n_train is not None:
-        return split(train, config.n_train, config.seed)
-    return train, [] if config.test is None else _frames(config.test, config)
+        train, test = split(train, config.n_train, config.seed)
+    elif config.test is not None:
+        test = _frames(config.test, config)
+    for t in config.model.targets:
+        values = label_array(t, train, {}, {}, config.train)
+        if len(values) > 1 and not np.ptp(values, axis=0).any():
+            raise InputError(
+                f"{config.train}: {t.name} is {np.array2string(values[0])} in all {len(values)} "
+                "structures; expected values that vary"
+            )
+    if not test:
+        return train, test, {}
+    source = _test_source(config)
+    check_frames(test, source=source, species=ordered_species(z for a in train for z in a.numbers))
+    true = {t.name: label_array(t, test, {}, {}, source) for t in config.model.targets}
+    state = require_one_state(train, config.train)
+    if require_one_state(test, source) != state:
+        raise InputError(
+            f"{source}: expected charge {state[0]} and multiplicity {state[1]} as in "
+            f"{config.train}, got {' and '.join(map(str, require_one_state(test, source)))}"
+        )
+    return train, test, true
 
 
 def _frames(name: str, config: FitConfig) -> list[Atoms]:
-    if name.startswith("shipped:") and name != _SHIPPED:
-        raise InputError(f"{name}: expected {_SHIPPED}, the data set that ships with linvop")
-    # Labels are converted when they are asked for, so that structures stay as they are.
-    return read(linvop.data.water() if name == _SHIPPED else name)
+    path = linvop.data.water() if name == SHIPPED else name
+    return read(path, keys=config.keys, units=config.units)
+
+
+def _test_source(config: FitConfig) -> str:
+    return config.train if config.test is None else config.test
 
 
 def _name(path: str) -> str:
-    return path if path.startswith("shipped:") else Path(path).name
+    return path if path == SHIPPED else Path(path).name

@@ -3,6 +3,7 @@ r"""The first minute with linvop: what resolution buys, on the shipped waters.""
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,20 @@ import numpy as np
 
 import linvop
 from linvop.features.basis import Basis
-from linvop.fitting import check_outputs, versions, write_metrics
+from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
+from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
 from linvop.models.metrics import errors
 from linvop.models.property import PropertyModel
 from linvop.models.training import label_array
 from linvop.plotting import Errors, Parity, parity_figure
+from linvop.regression.ridge import RegularisationWarning
 
 __all__ = ["N_TRAIN", "quickstart"]
 
 N_TRAIN = 200
 _TARGETS = ("energy", "dipole")
+_OUTPUTS = ("model.h5", "metrics.json", "parity.png")
 
 
 def quickstart(
@@ -45,8 +49,7 @@ def quickstart(
         If an output exists and ``force`` is not set.
     """
     directory = Path(directory)
-    files = {name: directory / name for name in ("model.h5", "metrics.json", "parity.png")}
-    check_outputs(files.values(), force)
+    check_outputs(directory, _OUTPUTS, force)
     start = time.perf_counter()
     # The file's order is random: any part of it is a fair sample.
     frames = Dataset.open(linvop.data.water()).frames()
@@ -68,8 +71,12 @@ def quickstart(
                 progress(f"{resolution}: structures", done, total)
 
         model = PropertyModel(
-            Basis(ao="6-31g", kappa=3, resolution=resolution, metric="lowdin"), _TARGETS
-        ).fit(train, progress=stage, source="shipped:water")
+            Basis(ao="def2-svp", kappa=3, resolution=resolution, metric="lowdin"), _TARGETS
+        )
+        with warnings.catch_warnings():
+            # That `total` has too few columns to need a penalty is what is shown here.
+            warnings.simplefilter("ignore", RegularisationWarning)
+            model.fit(train, progress=stage, source="shipped:water")
         predicted = model.predict_arrays(test, source="shipped:water")
         metrics["basis"][resolution] = repr(model.basis)
         metrics["columns"][resolution] = {
@@ -82,9 +89,6 @@ def quickstart(
             metrics["test"][resolution][t.name] = errors(true, predicted[t.name], t.unit)
             series[t.name][resolution] = (true, predicted[t.name])
     metrics["seconds"] = round(time.perf_counter() - start, 2)
-    directory.mkdir(parents=True, exist_ok=True)
-    model.save(files["model.h5"], force=force)
-    write_metrics(files["metrics.json"], metrics, force)
     panels: list[list[Parity | Errors]] = [
         [
             Parity(f"{t.name} of {len(test)} held-out waters", t.unit, series[t.name]),
@@ -92,5 +96,8 @@ def quickstart(
         ]
         for t in model.targets
     ]
-    parity_figure(files["parity.png"], panels, force=force)
+    with all_or_none(directory, _OUTPUTS, force) as folder:
+        model.save(str(folder / "model.h5"))
+        atomic_text(folder / "metrics.json", metrics_text(metrics))
+        parity_figure(folder / "parity.png", panels)
     return metrics

@@ -45,7 +45,7 @@ def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:
 
     table = Table(title=title, title_justify="left")
     table.add_column("target")
-    for name in ("n", "MAE", "RMSE", "largest", "spread", "R2"):
+    for name in ("n", "MAE", "RMSE", "largest", "spread", "1 - R2"):
         table.add_column(name, justify="right")
     table.add_column("unit")
     for name, e in errors.items():
@@ -54,14 +54,22 @@ def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:
             name,
             str(e["n"]),
             *(number(factor * e[key]) for key in ("mae", "rmse", "max", "std")),
-            f"{e['r2']:.7f}",
+            f"{1 - e['r2']:.1e}",
             unit,
         )
     return table
 
 
-def fit_table(report: Mapping[str, Any]) -> Table:
-    r"""What the solver found for each part of each target."""
+def fit_table(report: Mapping[str, Any], units: Mapping[str, str]) -> Table:
+    r"""What the solver found for each part of each target.
+
+    Parameters
+    ----------
+    report : mapping
+        Of `PropertyModel.report`.
+    units : mapping
+        Unit of each target.
+    """
     from rich.table import Table
 
     table = Table(title=f"fit to {report['n_train']} structures", title_justify="left")
@@ -72,12 +80,13 @@ def fit_table(report: Mapping[str, Any]) -> Table:
         ("dof", "effective_dof"),
         ("alpha / s_max^2", "alpha_over_largest_s2"),
         ("condition", "regularised_condition_number"),
-        ("leave-one-out RMSE", "loo_rmse"),
     )
-    for heading, _ in columns:
+    for heading in (*(heading for heading, _ in columns), "leave-one-out RMSE"):
         table.add_column(heading, justify="right")
+    table.add_column("unit")
     for name, parts in report["parts"].items():
+        factor, unit = readable_unit(units[name])
         for irrep, part in parts.items():
-            values = [part.get(key) for _, key in columns]
-            table.add_row(name, irrep, *("-" if v is None else number(v) for v in values))
+            values = [part[key] for _, key in columns] + [factor * part["loo_rmse"]]
+            table.add_row(name, irrep, *(number(v) for v in values), unit)
     return table

@@ -209,7 +209,9 @@ def test_units_and_keys_give_the_same_fit(fitted, tmp_path):
         atoms.info["energy_unit"] = "Hartree"
     said = said.replace('energy = "energy_Ha", ', "")
     (tmp_path / "again").mkdir()
-    done = run("fit", write_case(tmp_path / "again", *sets, CONFIG.replace("[basis]", said)), "--json")
+    done = run(
+        "fit", write_case(tmp_path / "again", *sets, CONFIG.replace("[basis]", said)), "--json"
+    )
     assert done.exit_code == 0, done.output
     again = json.loads(done.stdout)["test"]["energy"]
     assert again["std"] == pytest.approx(before["energy"]["std"], rel=1e-6)
@@ -235,7 +237,9 @@ def test_split_keeps_copies_on_one_side_and_goes_by_its_seed(tmp_path):
 def test_fit_on_a_data_set(tmp_path):
     config = write_case(tmp_path)
     config.write_text(
-        CONFIG.replace('"train.xyz"', '"shipped:water"').replace('test = "test.xyz"', "n_train = 40")
+        CONFIG.replace('"train.xyz"', '"shipped:water"').replace(
+            'test = "test.xyz"', "n_train = 40"
+        )
     )
     done = run("fit", config, "--json")
     assert done.exit_code == 0, done.output
@@ -257,6 +261,14 @@ def no_energy(atoms: Atoms) -> None:
     atoms.info["e_tot"] = -1.0
 
 
+def ion(atoms: Atoms) -> None:
+    atoms.info.update(charge=2, dipole_origin="centre of nuclear charge")
+
+
+def on_one_spot(atoms: Atoms) -> None:
+    atoms.positions[2] = atoms.positions[1]
+
+
 def in_hartree(atoms: Atoms) -> None:
     results = {**atoms.calc.results, "energy": atoms.calc.results["energy"] / HARTREE}
     atoms.calc = SinglePointCalculator(atoms, **results)
@@ -269,23 +281,38 @@ def constant(frames: list[Atoms]) -> list[Atoms]:
 
 
 BAD_FRAMES = {
-    "NaN position": (lambda: changed(3, lambda a: a.positions.__setitem__((1, 2), np.nan)),
-                     ("train.xyz", "frame 3", "atom 1")),
-    "infinite position": (lambda: changed(3, lambda a: a.positions.__setitem__((2, 0), np.inf)),
-                          ("train.xyz", "frame 3", "atom 2")),
-    "two atoms on one spot": (lambda: changed(5, lambda a: a.positions.__setitem__(2, a.positions[1])),
-                              ("train.xyz", "frame 5", "atoms 1 and 2", "one spot")),
+    "NaN position": (
+        lambda: changed(3, lambda a: a.positions.__setitem__((1, 2), np.nan)),
+        ("train.xyz", "frame 3", "atom 1"),
+    ),
+    "infinite position": (
+        lambda: changed(3, lambda a: a.positions.__setitem__((2, 0), np.inf)),
+        ("train.xyz", "frame 3", "atom 2"),
+    ),
+    "two atoms on one spot": (
+        lambda: changed(5, on_one_spot),
+        ("train.xyz", "frame 5", "atoms 1 and 2", "one spot"),
+    ),
     "missing key": (lambda: changed(7, no_energy), ("train.xyz", "frame 7", "energy", "e_tot")),
     "mixed units": (lambda: changed(9, in_hartree), ("train.xyz", "mixed units", "frames")),
-    "mixed charge": (lambda: changed(4, lambda a: a.info.update(charge=2)),
-                     ("train.xyz", "frame 0 has charge 0", "frame 4 has charge 2")),
-    "mixed spin": (lambda: changed(4, lambda a: a.info.update(spin_mult=3)),
-                   ("train.xyz", "multiplicity 1", "frame 4 has multiplicity 3")),
-    "periodic cell": (lambda: changed(2, lambda a: (a.set_cell([9, 9, 9]), a.set_pbc(True))),
-                      ("train.xyz", "frame 2", "periodic")),
-    "too few": (lambda: waters(2), ("expected more than .* rows", "got 2")),
-    "constant targets": (lambda: constant(waters(40)), ("target", "constant|same|varies|variance")),
-}  # fmt: skip
+    "mixed charge": (
+        lambda: changed(4, ion),
+        ("train.xyz", "frame 0 has charge 0", "frame 4 has charge 2"),
+    ),
+    "mixed spin": (
+        lambda: changed(4, lambda a: a.info.update(spin_mult=3)),
+        ("train.xyz", "multiplicity 1", "frame 4 has multiplicity 3"),
+    ),
+    "periodic cell": (
+        lambda: changed(2, lambda a: (a.set_cell([9, 9, 9]), a.set_pbc(True))),
+        ("train.xyz", "frame 2", "periodic"),
+    ),
+    "too few": (lambda: waters(2), ("train.xyz", "expected more than .* rows", "got 2")),
+    "constant targets": (
+        lambda: constant(waters(40)),
+        ("train.xyz", "energy is -2000", "all 40", "vary"),
+    ),
+}
 
 
 @pytest.mark.parametrize("case", BAD_FRAMES)
@@ -326,7 +353,7 @@ def test_a_file_that_is_missing(tmp_path, where):
     [
         (lambda: changed(3, no_energy), ("test.xyz", "frame 3", "energy")),
         (lambda: [*waters(3), Atoms("NH3", np.eye(4, 3))], ("test.xyz", "frame 3, atom 0", "N ")),
-        (lambda: changed(3, lambda a: a.info.update(charge=2)), ("test.xyz", "frame 3", "charge")),
+        (lambda: changed(3, ion), ("test.xyz", "frame 3", "charge 2")),
     ],
 )
 def test_the_test_set_is_checked_before_the_fit(tmp_path, monkeypatch, test, parts):
@@ -494,7 +521,10 @@ def test_predictions_of_other_properties_stay_in_info(tmp_path):
     [
         (Atoms("NH3", np.eye(4, 3)), ("frame 1, atom 0", "element N", "H, O")),
         (Atoms("OH2", [[0, 0, 0], [0, 0, np.nan], [0, 1, 0]]), ("frame 1, atom 1", "position")),
-        (Atoms("OH2", [[0, 0, 0], [0, 0, 1], [0, 1, 0]], info={"charge": 2}), ("frame 1", "charge")),
+        (
+            Atoms("OH2", [[0, 0, 0], [0, 0, 1], [0, 1, 0]], info={"charge": 2}),
+            ("frame 1", "charge"),
+        ),
         (Atoms("OH2", [[0, 0, 0], [0, 0, 1], [0, 1, 0]], cell=[9] * 3, pbc=True), ("periodic",)),
     ],
 )

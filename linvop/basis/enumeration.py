@@ -11,6 +11,11 @@ locality
     V is local: in metrics that leave V itself as the first power (``ao``, ``overlap``), its
     on-site blocks depend on the product of the two radial functions only. Irreps with
     sigma = -1 are zero, and two pairs of shells with proportional products are one column.
+action and reaction
+    Summed over a structure, kappa = 1 irreps of odd lam are ``sum_ij R(r_ij) Y_lam(r_ij)``: where
+    i and j run over the same species (sources told apart, or one species alone) they cancel; where
+    two species carry the same shells, what one sees of the other is one column. Metrics as for
+    locality, only for ``target="structure"``.
 cyclicity
     Summed over the atoms of a structure, the lam = 0, a = b irreps are traces
     ``tr P_a V P_c1 V ...``: words that can be rotated and reversed into each other (bracelets)
@@ -136,7 +141,7 @@ class SiteEnumeration:
             for sources, channels in self.paths(kappa)
             if self._is_kept(species, irrep, target, sources, channels, a, b)
         ]
-        words = self._drop_proportional(species, words)
+        words = self._drop_proportional(species, irrep, target, words)
         return [(family, *word) for family in range(len(self.screenings)) for word in words]
 
     def labels(self, species: str, irrep: Irrep, target: str) -> list[SiteLabel]:
@@ -184,8 +189,10 @@ class SiteEnumeration:
         own, reverse = (a, b, channels, sources), (b, a, channels[::-1], sources[::-1])
         if own > reverse or (own == reverse and sigma == -1):
             return False
-        if len(sources) == 1 and self.metric != "lowdin" and sigma == -1:
-            return False
+        if len(sources) == 1 and self.metric != "lowdin":
+            same = self.source_names[sources[0]] == species or self.species == (species,)
+            if sigma == -1 or (target == "structure" and lam % 2 == 1 and same):
+                return False
         if target == "structure" and lam == 0 and a == b and self.metric != "overlap":
             return self._is_bracelet(species, a, sources, channels)
         return True
@@ -210,13 +217,13 @@ class SiteEnumeration:
             best = min(best, (tuple(turned), z), (tuple(back), z[::-1]))
         return own == best
 
-    def _drop_proportional(self, species: str, words: list) -> list:
+    def _drop_proportional(self, species: str, irrep: Irrep, target: str, words: list) -> list:
         """Of kappa = 1 columns with proportional radial products keep the first."""
         if self.metric == "lowdin":
             return words
         shells = self.shells[species]
         kept: list = []
-        seen: list[tuple[tuple, tuple[np.ndarray, np.ndarray]]] = []
+        seen: list[tuple[tuple, _Radial]] = []
         for word in words:
             sources, channels, a, b = word
             if channels:
@@ -224,14 +231,32 @@ class SiteEnumeration:
                 continue
             key = (sources, shells[a].l + shells[b].l)
             radial = _radial_product(shells[a], shells[b])
-            if any(key == k and _proportional(radial, r) for k, r in seen):
+            alike = any(key == k and _proportional(radial, r) for k, r in seen)
+            if alike or (target == "structure" and self._is_reaction(species, irrep, word, radial)):
                 continue
             seen.append((key, radial))
             kept.append(word)
         return kept
 
+    def _is_reaction(self, species: str, irrep: Irrep, word: tuple, radial: _Radial) -> bool:
+        """Whether an earlier species sees this one's sources as it sees theirs (kappa = 1)."""
+        (source,), _, a, b = word
+        other = self.source_names[source]
+        if other == TOTAL or self.species.index(other) >= self.species.index(species):
+            return False
+        degree = self.shells[species][a].l + self.shells[species][b].l
+        theirs = self.shells[other]
+        return any(
+            theirs[x].l + theirs[y].l == degree
+            and _proportional(radial, _radial_product(theirs[x], theirs[y]))
+            for x, y in self._outer(other, irrep)
+        )
 
-def _radial_product(a: Shell, b: Shell) -> tuple[np.ndarray, np.ndarray]:
+
+_Radial = tuple[np.ndarray, np.ndarray]
+
+
+def _radial_product(a: Shell, b: Shell) -> _Radial:
     """Exponents and coefficients of the product of two radial functions."""
     (ea, ca), (eb, cb) = a.radial(), b.radial()
     exponents = (ea[:, None] + eb).ravel()
@@ -245,7 +270,7 @@ def _radial_product(a: Shell, b: Shell) -> tuple[np.ndarray, np.ndarray]:
     return exponents[first], merged / np.abs(merged).max()
 
 
-def _proportional(f: tuple[np.ndarray, np.ndarray], g: tuple[np.ndarray, np.ndarray]) -> bool:
+def _proportional(f: _Radial, g: _Radial) -> bool:
     if f[0].shape != g[0].shape or not np.allclose(f[0], g[0], rtol=1e-11, atol=0):
         return False
     return np.allclose(f[1], g[1], rtol=0, atol=1e-10) or np.allclose(

@@ -88,7 +88,7 @@ def _model(path: Path, json: bool) -> None:
         f"model for {', '.join(model.species_)}, charge {model.state_[0]}, "
         f"multiplicity {model.state_[1]}",
         repr(model.basis),
-        fit_table(report),
+        fit_table(report, content["units"]),
         table,
     ]
     for name in ("leave_one_out", "test"):

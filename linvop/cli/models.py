@@ -98,12 +98,12 @@ def fit_command(
             return
         from linvop.report import error_table, fit_table
 
-        tables = [fit_table(metrics["report"])]
+        tables = [fit_table(metrics["report"], {t.name: t.unit for t in settings.model.targets})]
         tables.append(error_table(metrics["leave_one_out"], "leave one structure out"))
         if "test" in metrics:
             tables.append(error_table(metrics["test"], f"test ({metrics['test_set']})"))
         print_tables(tables)
-        typer.echo(f"wrote {', '.join(str(path) for path in outputs(settings).values())}")
+        typer.echo(f"wrote {settings.output}: {', '.join(outputs(settings))}")
 
 
 def predict_command(
@@ -126,7 +126,7 @@ def predict_command(
             predicted = fitted.predict(
                 frames,
                 progress=lambda done, total: progress("structures", done, total),
-                source=structures.name,
+                source=str(structures),
             )
         write(out, [_labelled(a, p) for a, p in zip(frames, predicted, strict=True)], force=force)
         if json:
@@ -141,10 +141,11 @@ def _labelled(atoms: Any, predicted: dict[str, Any]) -> Any:
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
 
+    from linvop.io.labels import unit_keys
+
     out = Atoms(atoms.numbers, positions=atoms.positions)
-    out.info.update(
-        {k: v for k, v in atoms.info.items() if k not in predicted and k != "dipole_origin"}
-    )
+    replaced = {"dipole_origin", *predicted, *(k for name in predicted for k in unit_keys(name))}
+    out.info.update({k: v for k, v in atoms.info.items() if k not in replaced})
     known = {k: v for k, v in predicted.items() if k in ("energy", "dipole")}
     out.calc = SinglePointCalculator(out, **known)
     out.info.update({k: v for k, v in predicted.items() if k not in known})
@@ -168,34 +169,34 @@ def evaluate_command(
 ) -> None:
     """Errors of a model on labelled structures."""
     with guarded("nothing was written"):
-        from linvop.fitting import check_outputs
+        from linvop.fitting import all_or_none, check_outputs, panels
         from linvop.io.structures import read
         from linvop.models.metrics import errors
         from linvop.models.storage import load
         from linvop.models.training import label_array
-        from linvop.plotting import Parity, parity_figure
+        from linvop.plotting import parity_figure
         from linvop.report import error_table
 
         fitted = load(model)
-        pictures = {}
+        pictures = [f"parity_{t.name}.png" for t in fitted.targets]
         if plot is not None:
-            pictures = {t.name: plot / f"parity_{t.name}.png" for t in fitted.targets}
-            check_outputs(pictures.values(), force)
-        frames = read(test)
-        keys, units = pairs(key, "--key"), pairs(unit, "--unit")
-        true = {t.name: label_array(t, frames, keys, units, test.name) for t in fitted.targets}
+            check_outputs(plot, pictures, force)
+        names = [t.name for t in fitted.targets]
+        keys, units = pairs(key, "--key", names), pairs(unit, "--unit", names)
+        frames = read(test, keys=keys, units=units)
+        true = {t.name: label_array(t, frames, {}, {}, str(test)) for t in fitted.targets}
         with progress_bar() as progress:
             predicted = fitted.predict_arrays(
                 frames,
                 progress=lambda done, total: progress("structures", done, total),
-                source=test.name,
+                source=str(test),
             )
         found = {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in fitted.targets}
-        for t in fitted.targets:
-            if t.name in pictures:
-                pictures[t.name].parent.mkdir(parents=True, exist_ok=True)
-                panel = Parity(t.name, t.unit, {"test": (true[t.name], predicted[t.name])})
-                parity_figure(pictures[t.name], [[panel]], force=force)
+        if plot is not None:
+            with all_or_none(plot, pictures, force) as folder:
+                for t in fitted.targets:
+                    series = {"test": (true[t.name], predicted[t.name])}
+                    parity_figure(folder / f"parity_{t.name}.png", [panels(t, series)])
         if json:
             print_json(found)
         else:

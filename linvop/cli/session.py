@@ -95,18 +95,20 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield update
 
 
-def pairs(items: Sequence[str], option: str) -> dict[str, str]:
+def pairs(items: Sequence[str], option: str, names: Sequence[str]) -> dict[str, str]:
     r"""``["energy=energy_Ha"]`` as a mapping.
 
     Raises
     ------
     InputError
-        For an item without ``=``.
+        For an item without ``=``, and for a property that is not among `names`.
     """
     out = {}
     for item in items:
         name, sign, value = item.partition("=")
         if not (sign and name and value):
             raise InputError(f"{option}: expected PROPERTY=VALUE, got {item!r}")
+        if name not in names:
+            raise InputError(f"{option} {item}: expected one of {', '.join(names)}, got {name!r}")
         out[name] = value
     return out
