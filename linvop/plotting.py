@@ -125,9 +125,12 @@ def _summary(panel: Parity) -> list[str]:
     lines = []
     for name, (true, predicted) in panel.series.items():
         e = errors(true, predicted, panel.unit)
-        lines.append(f"{name} (n = {e['n']})")
-        lines.append(f"MAE {number(factor * e['mae'])}, RMSE {number(factor * e['rmse'])} {unit}")
-        lines.append(f"1 - R2 = {1 - e['r2']:.1e}")
+        lines += [
+            f"{name}, n = {e['n']}",
+            f"MAE {number(factor * e['mae'])} {unit}",
+            f"RMSE {number(factor * e['rmse'])} {unit}",
+            f"1 - R2 {1 - e['r2']:.1e}",
+        ]
     return lines
 
 

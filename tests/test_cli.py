@@ -92,6 +92,12 @@ def fitted(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture
+def no_plots(monkeypatch):
+    """Pictures take longer than small fits do."""
+    monkeypatch.setattr("linvop.fitting.parity_figure", lambda path, rows: path.write_bytes(b"."))
+
+
 # -- the application -----------------------------------------------------------------------------
 
 
@@ -179,7 +185,7 @@ def test_leave_one_out_error_is_the_solvers(fitted):
     assert metrics["leave_one_out"]["energy"]["rmse"] == pytest.approx(solver, rel=1e-6)
 
 
-def test_json_is_all_there_is_on_stdout(fitted, tmp_path):
+def test_json_is_all_there_is_on_stdout(fitted, tmp_path, no_plots):
     done = run("fit", write_case(tmp_path), "--json")
     found = json.loads(done.stdout)
     before = json.loads((fitted / "out/metrics.json").read_text())
@@ -188,7 +194,7 @@ def test_json_is_all_there_is_on_stdout(fitted, tmp_path):
     assert ".py" not in done.stderr
 
 
-def test_units_and_keys_give_the_same_fit(fitted, tmp_path):
+def test_units_and_keys_give_the_same_fit(fitted, tmp_path, no_plots):
     sets = [waters(40), waters(10, seed=1)]
     for atoms in sets[0] + sets[1]:
         atoms.info["energy_Ha"] = atoms.calc.results["energy"] / HARTREE
@@ -217,7 +223,7 @@ def test_units_and_keys_give_the_same_fit(fitted, tmp_path):
     assert again["std"] == pytest.approx(before["energy"]["std"], rel=1e-6)
 
 
-def test_split_keeps_copies_on_one_side_and_goes_by_its_seed(tmp_path):
+def test_split_keeps_copies_on_one_side_and_goes_by_its_seed(tmp_path, no_plots):
     frames = waters(30)
     copies = [frames[k].copy() for k in (0, 0, 5)]
     for copy, k in zip(copies, (0, 0, 5), strict=True):
@@ -234,7 +240,7 @@ def test_split_keeps_copies_on_one_side_and_goes_by_its_seed(tmp_path):
     assert other["test"] != first["test"]
 
 
-def test_fit_on_a_data_set(tmp_path):
+def test_fit_on_a_data_set(tmp_path, no_plots):
     config = write_case(tmp_path)
     config.write_text(
         CONFIG.replace('"train.xyz"', '"shipped:water"').replace(
@@ -364,7 +370,7 @@ def test_the_test_set_is_checked_before_the_fit(tmp_path, monkeypatch, test, par
     refused(run("fit", write_case(tmp_path, test=test())), *parts)
 
 
-def test_outputs_that_exist_are_kept_unless_forced(tmp_path, fitted):
+def test_outputs_that_exist_are_kept_unless_forced(tmp_path, no_plots):
     config = write_case(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/metrics.json").write_text("mine")
@@ -498,7 +504,7 @@ def test_predict_as_json_has_every_structure(fitted, tmp_path):
     assert len(json.loads(done.stdout)) == 10
 
 
-def test_predictions_of_other_properties_stay_in_info(tmp_path):
+def test_predictions_of_other_properties_stay_in_info(tmp_path, no_plots):
     frames = waters(40)
     for atoms in frames:
         bonds = atoms.positions[1:] - atoms.positions[0]
