@@ -30,6 +30,11 @@ from linvop.regression.groups import duplicate_groups
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from linvop.models.property import PropertyModel
+
+Series = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Reference and predicted values, each (n, *shape), by what they are of."""
+
 __all__ = [
     "all_or_none",
     "check_outputs",
@@ -148,44 +153,46 @@ def run_fit(
         return lambda done, total: progress(name, done, total) if progress else None
 
     start = time.perf_counter()
-    try:
-        model.fit(train, progress=stage("training structures"), source=config.train)
-    except InputError as error:
-        text = str(error)
-        raise InputError(text if config.train in text else f"{config.train}: {text}") from error
+    _fit(config, train, stage("training structures"))
     fitted = time.perf_counter()
+    series = {
+        t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
+        for t in model.targets
+    }
     metrics: dict[str, Any] = {
         "train": _name(config.train),
         "n_train": model.n_train_,
         "seconds_to_fit": round(fitted - start, 3),
         "versions": versions(),
         "report": model.report(),
-        "leave_one_out": {
-            t.name: errors(model.train_values_[t.name], model.loo_predictions_[t.name], t.unit)
-            for t in model.targets
-        },
-    }
-    series = {
-        t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
-        for t in model.targets
+        "leave_one_out": _errors(model, series, "leave one out"),
     }
     if test:
         source = _test_source(config)
         predicted = model.predict_arrays(test, progress=stage("test structures"), source=source)
-        for t in model.targets:
-            series[t.name]["test"] = (true[t.name], predicted[t.name])
-        metrics["test_set"] = _name(source)
-        metrics["test"] = {
-            t.name: errors(true[t.name], predicted[t.name], t.unit) for t in model.targets
-        }
-        metrics["seconds_per_structure"] = round((time.perf_counter() - fitted) / len(test), 5)
+        seconds = (time.perf_counter() - fitted) / len(test)
+        for name, values in predicted.items():
+            series[name]["test"] = (true[name], values)
+        metrics |= {"test_set": _name(source), "test": _errors(model, series, "test")}
+        metrics["seconds_per_structure"] = round(seconds, 5)
     _write(config, metrics, series, force)
     return metrics
 
 
-def panels(
-    target: Target, series: dict[str, tuple[np.ndarray, np.ndarray]]
-) -> list[Parity | Errors]:
+def _fit(config: FitConfig, train: list[Atoms], progress: Callable[[int, int], None]) -> None:
+    """Fit; what is wrong with the data is said with the file's name."""
+    try:
+        config.model.fit(train, progress=progress, source=config.train)
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if config.train in text else f"{config.train}: {text}") from error
+
+
+def _errors(model: PropertyModel, series: dict[str, Series], name: str) -> dict[str, Any]:
+    return {t.name: errors(*series[t.name][name], t.unit) for t in model.targets}
+
+
+def panels(target: Target, series: Series) -> list[Parity | Errors]:
     """Predicted against reference values, and the distribution of the errors."""
     return [
         Parity(target.name, target.unit, series),
@@ -201,7 +208,7 @@ def metrics_text(metrics: dict[str, Any]) -> str:
 def _write(
     config: FitConfig,
     metrics: dict[str, Any],
-    series: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]],
+    series: dict[str, Series],
     force: bool,
 ) -> None:
     model = config.model

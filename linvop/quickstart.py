@@ -6,11 +6,12 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import linvop
+from linvop.config import SHIPPED
 from linvop.features.basis import Basis
 from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
@@ -20,6 +21,9 @@ from linvop.models.property import PropertyModel
 from linvop.models.training import label_array
 from linvop.plotting import Errors, Parity, parity_figure
 from linvop.regression.ridge import RegularisationWarning
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 __all__ = ["N_TRAIN", "quickstart"]
 
@@ -55,7 +59,7 @@ def quickstart(
     frames = Dataset.open(linvop.data.water()).frames()
     train, test = frames[:N_TRAIN], frames[N_TRAIN:]
     metrics: dict[str, Any] = {
-        "data": "shipped:water (PBE/def2-SVP)",
+        "data": f"{SHIPPED} (PBE/def2-SVP)",
         "n_train": len(train),
         "n_test": len(test),
         "columns": {},
@@ -65,19 +69,8 @@ def quickstart(
     }
     series: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {name: {} for name in _TARGETS}
     for resolution in ("total", "shell"):
-
-        def stage(done: int, total: int, resolution: str = resolution) -> None:
-            if progress is not None:
-                progress(f"{resolution}: structures", done, total)
-
-        model = PropertyModel(
-            Basis(ao="def2-svp", kappa=3, resolution=resolution, metric="lowdin"), _TARGETS
-        )
-        with warnings.catch_warnings():
-            # That `total` has too few columns to need a penalty is what is shown here.
-            warnings.simplefilter("ignore", RegularisationWarning)
-            model.fit(train, progress=stage, source="shipped:water")
-        predicted = model.predict_arrays(test, source="shipped:water")
+        model = _fit(resolution, train, progress)
+        predicted = model.predict_arrays(test, source=SHIPPED)
         metrics["basis"][resolution] = repr(model.basis)
         metrics["columns"][resolution] = {
             name: sum(len(part.coefficients) for part in parts.values())
@@ -85,7 +78,7 @@ def quickstart(
         }
         metrics["test"][resolution] = {}
         for t in model.targets:
-            true = label_array(t, test, {}, {}, "shipped:water")
+            true = label_array(t, test, {}, {}, SHIPPED)
             metrics["test"][resolution][t.name] = errors(true, predicted[t.name], t.unit)
             series[t.name][resolution] = (true, predicted[t.name])
     metrics["seconds"] = round(time.perf_counter() - start, 2)
@@ -101,3 +94,19 @@ def quickstart(
         atomic_text(folder / "metrics.json", metrics_text(metrics))
         parity_figure(folder / "parity.png", panels)
     return metrics
+
+
+def _fit(
+    resolution: str, train: list[Atoms], progress: Callable[[str, int, int], None] | None
+) -> PropertyModel:
+    def stage(done: int, total: int) -> None:
+        if progress is not None:
+            progress(f"{resolution}: structures", done, total)
+
+    model = PropertyModel(
+        Basis(ao="def2-svp", kappa=3, resolution=resolution, metric="lowdin"), _TARGETS
+    )
+    with warnings.catch_warnings():
+        # That `total` has too few columns to need a penalty is what is shown here.
+        warnings.simplefilter("ignore", RegularisationWarning)
+        return model.fit(train, progress=stage, source=SHIPPED)

@@ -29,14 +29,14 @@ def readable_unit(unit: str) -> tuple[float, str]:
 
 
 def number(value: float) -> str:
-    r"""Four significant digits.
+    r"""Four significant digits; counts as they are.
 
     Examples
     --------
-    >>> number(0.0123456), number(1234.9)
-    ('0.01235', '1235')
+    >>> number(0.0123456), number(1234.9), number(21022)
+    ('0.01235', '1235', '21022')
     """
-    return f"{value:.4g}"
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:

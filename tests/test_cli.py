@@ -504,6 +504,19 @@ def test_predict_as_json_has_every_structure(fitted, tmp_path):
     assert len(json.loads(done.stdout)) == 10
 
 
+def test_predictions_do_not_inherit_the_units_of_the_input(fitted, tmp_path):
+    frames = waters(2)
+    for atoms in frames:
+        atoms.calc = None
+        atoms.info.update(energy_unit="Hartree", name="mine")
+    ase.io.write(tmp_path / "in.xyz", frames)
+    out = tmp_path / "out.xyz"
+    assert run("predict", fitted / "out/model.h5", tmp_path / "in.xyz", out).exit_code == 0
+    for atoms, given in zip(linvop.read(out), waters(2), strict=True):
+        assert atoms.get_potential_energy() == pytest.approx(given.get_potential_energy(), abs=1)
+        assert atoms.info["name"] == "mine"
+
+
 def test_predictions_of_other_properties_stay_in_info(tmp_path, no_plots):
     frames = waters(40)
     for atoms in frames:

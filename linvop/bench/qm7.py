@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["SOAP_SETTINGS", "measure_qm7"]
 
 SOAP_SETTINGS = (SoapSettings(), SoapSettings(cutoff=2.5, cutoff_width=1.0))
-"""A common setting, and the best of ten by leave-one-out on 1000 molecules.
+"""A common setting, and the best of eleven by leave-one-out on 1000 molecules.
 
-The ten: cutoff 2 to 4, width of the cutoff 0.5 and 1, of the density 0.2 to 0.5 Angstrom.
+The eleven: cutoff 2 to 4, width of the cutoff 0.5 and 1, of the density 0.2 to 0.5 Angstrom.
 """
 
 _KEYS, _UNITS = {"energy": "ae_pbe0_kcal"}, {"energy": "kcal/mol"}
@@ -92,7 +92,7 @@ def measure_qm7(
         "constants and leave-one-out groups. Gaussian density, GTO radial basis of n + 1 "
         "functions, shifted cosine, lengths in Angstrom. Columns as featomic gives them: centre "
         "species x pairs of neighbour species x l x n1 x n2.",
-        "The first SOAP setting is a common one, the second the best of ten by "
+        "The first SOAP setting is a common one, the second the best of eleven by "
         "leave-one-out on 1000 training molecules (cutoff 2 to 4, width of the cutoff 0.5 and 1, "
         "of the density 0.2 to 0.5). " + _chosen(rows),
         "Times in seconds, all cores; features: of training and test set together.",

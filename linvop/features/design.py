@@ -64,6 +64,8 @@ def structure_rows(
     *,
     workers: int | None = None,
     progress: Progress | None = None,
+    source: str = "frames",
+    first: int = 0,
 ) -> dict[Irrep, np.ndarray]:
     r"""Structure features of many frames.
 
@@ -76,6 +78,8 @@ def structure_rows(
     workers : int, optional
         Threads; default one for each core.
     progress : callable, optional
+    source, first : str, int
+        For messages: where the frames are from, and the number of the first.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def structure_rows(
         try:
             values = features.structure(System.from_atoms(frames[index], ao))
         except InputError as error:
-            raise InputError(f"frame {index}: {error}") from error
+            raise InputError(f"{source}, frame {first + index}: {error}") from error
         for irrep, value in values.items():
             rows[irrep][index] = value
 

@@ -156,7 +156,9 @@ class PropertyModel:
         groups = duplicate_groups(
             [a.numbers for a in data.frames], [a.positions for a in data.frames]
         )
-        rows = structure_rows(self._features(), data.frames, workers=workers, progress=progress)
+        rows = structure_rows(
+            self._features(), data.frames, workers=workers, progress=progress, source=source
+        )
         self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
         left_out: dict[str, dict[Irrep, np.ndarray]] = {t.name: {} for t in self.targets}
         for irrep in list(rows):
@@ -279,7 +281,14 @@ class PropertyModel:
                 if progress is not None:
                     progress(first + k, len(frames))
 
-            rows = structure_rows(features, frames[chunk], workers=workers, progress=done)
+            rows = structure_rows(
+                features,
+                frames[chunk],
+                workers=workers,
+                progress=done,
+                source=source,
+                first=first,
+            )
             for t in self.targets:
                 for irrep, part in self.parts_[t.name].items():
                     values = rows[irrep] @ part.coefficients
