@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from linvop.features.design import available_cores
+from linvop.features.threads import available_cores
 
 __all__ = ["describe_machine", "peak_memory_gb"]
 

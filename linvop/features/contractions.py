@@ -11,6 +11,7 @@ import numpy as np
 from linvop.basis.enumeration import Irrep, SiteEnumeration
 from linvop.errors import InputError
 from linvop.features.metric import factors
+from linvop.features.threads import one_blas_thread
 from linvop.integrals import System
 from linvop.kernels import cpu
 from linvop.kernels.plan import SitePlan, site_plan
@@ -52,18 +53,19 @@ class SiteFeatures:
         self, system: System, kernel: Kernel = cpu.site_rows
     ) -> dict[tuple[str, int, int], np.ndarray]:
         r"""Site features, ``{(species, lam, sigma): (n_sites, 2 lam + 1, n_columns)}``."""
+        with one_blas_thread():
+            by_species = self._rows(system, kernel, summed=False)
         out = {}
-        for s, rows in self._rows(system, kernel, summed=False).items():
+        for s, rows in by_species.items():
             for irrep, values in self.plans[s].split(rows).items():
                 out[(s, *irrep)] = values
         return out
 
     def structure(self, system: System, kernel: Kernel = cpu.site_rows) -> dict[Irrep, np.ndarray]:
         r"""Features summed over the atoms of each species, ``{irrep: (2 lam + 1, p)}``."""
-        split = {
-            s: self.plans[s].split(rows)
-            for s, rows in self._rows(system, kernel, summed=True).items()
-        }
+        with one_blas_thread():
+            by_species = self._rows(system, kernel, summed=True)
+        split = {s: self.plans[s].split(rows) for s, rows in by_species.items()}
         return {
             irrep: np.concatenate([split[s][irrep][0] for s in self.species], axis=1)
             for irrep in self.irreps

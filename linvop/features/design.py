@@ -1,61 +1,28 @@
 r"""Design rows of many structures, on all cores.
 
-One structure's work is a few milliseconds of libcint, LAPACK and compiled loops, all of which
-release Python's lock: threads over structures, each with one BLAS and one OpenMP thread.
 The rows are written into one array for each irrep; nothing else grows with their number.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from linvop.basis.enumeration import Irrep
 from linvop.errors import InputError
 from linvop.features.contractions import SiteFeatures
+from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ase import Atoms
 
-__all__ = ["available_cores", "one_thread_each", "structure_rows"]
+__all__ = ["structure_rows"]
 
 Progress = Callable[[int, int], None]
 """Called with (structures done, structures in all)."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _single_openmp_thread() -> None:
-    """Ask libcint's OpenMP for one thread; the setting belongs to the calling thread."""
-    from pyscf import lib
-
-    lib.num_threads(1)
-
-
-@contextmanager
-def one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads in each of which BLAS and OpenMP use one thread."""
-    with (
-        threadpool_limits(1),
-        ThreadPoolExecutor(workers, initializer=_single_openmp_thread) as pool,
-    ):
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 def structure_rows(

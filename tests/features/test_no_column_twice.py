@@ -12,6 +12,7 @@ from linvop.angular.tables import coupling_table
 from linvop.basis.enumeration import allowed_irreps
 from linvop.features.basis import Basis
 from linvop.features.metric import factors
+from linvop.features.threads import one_blas_thread
 from linvop.integrals import System
 from linvop.orbitals.order import channel_order
 from linvop.orbitals.shells import Shell
@@ -33,6 +34,7 @@ def molecule(rng: np.random.Generator) -> Atoms:
             return Atoms("HCHCHC", positions=positions)
 
 
+@one_blas_thread()
 def naive_columns(basis: Basis, atoms: Atoms, irrep: tuple[int, int]) -> dict[str, np.ndarray]:
     """All words and all (a, b), nothing left out: {species: (n_sites, 2 lam + 1, n)}."""
     lam = irrep[0]

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import scipy.linalg  # noqa: F401 - brings a BLAS of its own
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from linvop.features.threads import available_cores, one_blas_thread, one_thread_each
+
+
+def blas_threads() -> list[int]:
+    return [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
+
+
+def test_blas_gets_one_thread_and_its_own_back():
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        with one_blas_thread():
+            assert set(blas_threads()) == {1}
+        assert blas_threads() == before
+
+
+def test_every_worker_has_one_openmp_thread():
+    from pyscf import lib
+
+    with one_thread_each(2) as pool:
+        assert set(pool.map(lambda _: lib.num_threads(), range(4))) == {1}
+    assert available_cores() >= 1
