@@ -42,6 +42,7 @@ __all__ = [
     "BOHR",
     "CITATION",
     "HARTREE",
+    "M_FROM_CARTESIAN",
     "PROPERTY_UNITS",
     "UNITS",
     "unit_factor",
@@ -53,9 +54,12 @@ BOHR = 0.52917721092
 HARTREE = 27.21138602
 """Hartree in eV."""
 
+M_FROM_CARTESIAN = (1, 2, 0)
+"""``v[[1, 2, 0]]`` is (y, z, x), the m order of l = 1, out of (x, y, z)."""
+
 _KCAL_PER_MOL = 4184.0 / 6.02214129e23 / 1.602176565e-19
 _KJ_PER_MOL = _KCAL_PER_MOL / 4.184
-_DEBYE = 0.2081943482
+_DEBYE = 1e-21 / 299792458 / 1.602176565e-19 * 1e10
 
 PROPERTY_UNITS: dict[str, str] = {
     "energy": "eV",

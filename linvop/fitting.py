@@ -54,7 +54,7 @@ def versions() -> dict[str, str]:
 
 
 def split(frames: list[Atoms], n_train: int, seed: int) -> tuple[list[Atoms], list[Atoms]]:
-    r"""A seeded random split; copies of a structure stay on one side, once in the test part.
+    r"""A seeded random split of the distinct structures; their copies are left out.
 
     Raises
     ------
@@ -229,13 +229,6 @@ def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.nda
         train, test = split(train, config.n_train, config.seed)
     elif config.test is not None:
         test = _frames(config.test, config)
-    for t in config.model.targets:
-        values = label_array(t, train, {}, {}, config.train)
-        if len(values) > 1 and not np.ptp(values, axis=0).any():
-            raise InputError(
-                f"{config.train}: {t.name} is {np.array2string(values[0])} in all {len(values)} "
-                "structures; expected values that vary"
-            )
     if not test:
         return train, test, {}
     source = _test_source(config)

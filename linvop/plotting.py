@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.models.metrics import errors
-from linvop.report import number, readable_unit
+from linvop.report import number, readable_unit, unexplained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +129,7 @@ def _summary(panel: Parity) -> list[str]:
             f"{name}, n = {e['n']}",
             f"MAE {number(factor * e['mae'])} {unit}",
             f"RMSE {number(factor * e['rmse'])} {unit}",
-            f"1 - R2 {1 - e['r2']:.1e}",
+            f"1 - R2 {unexplained(e['r2'])}",
         ]
     return lines
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["error_table", "fit_table", "number", "readable_unit"]
+__all__ = ["error_table", "fit_table", "number", "readable_unit", "unexplained"]
 
 _READABLE = {
     "eV": (1e3, "meV"),
@@ -39,6 +39,17 @@ def number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
+def unexplained(r2: float | None) -> str:
+    r"""``1 - R2``, or a dash where the data have no spread.
+
+    Examples
+    --------
+    >>> unexplained(0.75), unexplained(None)
+    ('2.5e-01', '-')
+    """
+    return "-" if r2 is None else f"{1 - r2:.1e}"
+
+
 def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:
     r"""Errors of each target; a row ``name`` may be a target or say more than that."""
     from rich.table import Table
@@ -54,7 +65,7 @@ def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:
             name,
             str(e["n"]),
             *(number(factor * e[key]) for key in ("mae", "rmse", "max", "std")),
-            f"{1 - e['r2']:.1e}",
+            unexplained(e["r2"]),
             unit,
         )
     return table

@@ -20,6 +20,7 @@ import numpy as np
 
 from linvop.angular.real_harmonics import solid_harmonic_terms
 from linvop.angular.tables import coupling_table
+from linvop.conventions import M_FROM_CARTESIAN
 from linvop.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["exact_rotation_matrix", "rotation_matrix"]
 
-_YZX = [1, 2, 0]
+_YZX = list(M_FROM_CARTESIAN)
 
 _ORTHOGONAL = 1e-8
 """How far ``R R^T`` may be from 1; D is as orthogonal as R is."""

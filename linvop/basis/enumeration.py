@@ -134,6 +134,16 @@ class SiteEnumeration:
         """
         if target not in TARGETS:
             raise InputError(f"target: expected one of {TARGETS}, got {target!r}")
+        key = (species, irrep, target)
+        if key not in self._columns:
+            self._columns[key] = self._enumerated(species, irrep, target)
+        return self._columns[key]
+
+    @cached_property
+    def _columns(self) -> dict[tuple[str, Irrep, str], list]:
+        return {}
+
+    def _enumerated(self, species: str, irrep: Irrep, target: str) -> list:
         words = [
             (sources, channels, a, b)
             for kappa in range(1, self.kappa + 1)
@@ -242,7 +252,12 @@ class SiteEnumeration:
         """Whether an earlier species sees this one's sources as it sees theirs (kappa = 1)."""
         (source,), _, a, b = word
         other = self.source_names[source]
-        if other == TOTAL or self.species.index(other) >= self.species.index(species):
+        if other == TOTAL:
+            # Of two species alone, the total is the other where one's own part cancels.
+            if len(self.species) != 2 or irrep[0] % 2 == 0:
+                return False
+            other = self.species[0]
+        if self.species.index(other) >= self.species.index(species):
             return False
         degree = self.shells[species][a].l + self.shells[species][b].l
         theirs = self.shells[other]

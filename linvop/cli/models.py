@@ -128,7 +128,11 @@ def predict_command(
                 progress=lambda done, total: progress("structures", done, total),
                 source=str(structures),
             )
-        write(out, [_labelled(a, p) for a, p in zip(frames, predicted, strict=True)], force=force)
+        write(
+            out,
+            [_labelled(a, p, fitted.state_[0]) for a, p in zip(frames, predicted, strict=True)],
+            force=force,
+        )
         if json:
             print_json(predicted)
         else:
@@ -136,7 +140,7 @@ def predict_command(
             typer.echo(f"{out}: {len(frames)} structures with {names}")
 
 
-def _labelled(atoms: Any, predicted: dict[str, Any]) -> Any:
+def _labelled(atoms: Any, predicted: dict[str, Any], charge: int) -> Any:
     """A copy of the structure that carries predictions and no label of its own."""
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
@@ -149,7 +153,7 @@ def _labelled(atoms: Any, predicted: dict[str, Any]) -> Any:
     known = {k: v for k, v in predicted.items() if k in ("energy", "dipole")}
     out.calc = SinglePointCalculator(out, **known)
     out.info.update({k: v for k, v in predicted.items() if k not in known})
-    if "dipole" in known and atoms.info.get("charge"):
+    if "dipole" in known and charge:
         from linvop.io.dipoles import NUCLEAR_CHARGE
 
         out.info["dipole_origin"] = NUCLEAR_CHARGE

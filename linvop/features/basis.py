@@ -238,16 +238,21 @@ class Basis:
 
 def _screenings(value: object) -> tuple[float | None, ...]:
     items = tuple(value) if isinstance(value, tuple | list) else (value,)
-    if not items or len(set(items)) != len(items):
-        raise InputError(f"screening: expected distinct values, got {value!r}")
     out: list[float | None] = []
     for item in items:
         if item is None:
             out.append(None)
-        elif isinstance(item, int | float) and np.isfinite(item) and item > 0:
+        elif (
+            isinstance(item, int | float | np.number)
+            and not isinstance(item, bool)
+            and np.isfinite(item)
+            and item > 0
+        ):
             out.append(float(item))
         else:
             raise InputError(f"screening: expected None or positive exponents, got {item!r}")
+    if not out or len(set(out)) != len(out):
+        raise InputError(f"screening: expected distinct values, got {value!r}")
     return tuple(out)
 
 

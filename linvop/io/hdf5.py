@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -234,7 +235,7 @@ def header(file: h5py.File) -> dict[str, Any]:
 
 
 def json_safe(value: Any) -> Any:
-    r"""Return `value` built of dict, list, str, int, float, bool and None only.
+    r"""Return `value` built of dict, list, str, int, finite float, bool and None only.
 
     Examples
     --------
@@ -248,6 +249,8 @@ def json_safe(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value) if isinstance(value, set | frozenset) else value
         return [json_safe(v) for v in items]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no word for it
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, bytes):

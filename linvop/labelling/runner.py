@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linvop.errors import ConvergenceError, InputError
+from linvop.features.threads import available_cores
 from linvop.io.atomic import check_output
 from linvop.io.frames import charges_and_multiplicities, check_frames
 from linvop.io.record_file import write_records
@@ -214,8 +215,8 @@ def _run(
     report(done, len(todo))
     if not left:
         return n_resumed, failures
-    n_workers = min(workers or pool.n_cores(), len(left))
-    threads = max(1, pool.n_cores() // n_workers)
+    n_workers = min(workers or available_cores(), len(left))
+    threads = max(1, available_cores() // n_workers)
     work = partial(_label_one, settings=settings, parts=parts)
     try:
         with closing(pool.run(work, left, workers=n_workers, threads=threads)) as outcomes:

@@ -11,7 +11,6 @@ Processes are spawned, not forked: threads of BLAS and OpenMP do not survive a f
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import traceback
 from collections import deque
@@ -23,7 +22,7 @@ from typing import Any
 
 from linvop.errors import InputError
 
-__all__ = ["Died", "limited_threads", "n_cores", "run"]
+__all__ = ["Died", "limited_threads", "run"]
 
 _TRIES = 2
 
@@ -39,13 +38,6 @@ class Died:
         if code is not None and code < 0:
             return f"its worker was killed by {signal.Signals(-code).name}"
         return f"its worker ended with exit code {code}"
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -17,7 +17,8 @@ def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str,
     dict
         ``mae`` and ``rmse`` over all components; ``rmse_norm``, the root mean square over
         structures of the norm of the error (equal to ``rmse`` for scalars); ``std`` of the
-        labels (root mean square for tensors); ``r2 = 1 - rmse^2 / std^2``; ``n``; ``unit``.
+        labels (root mean square for tensors); ``r2 = 1 - rmse^2 / std^2`` (None where std is
+        zero); ``n``; ``unit``.
         Structures whose prediction is not a number are left out.
     """
     known = np.isfinite(predicted.reshape(len(predicted), -1)).all(axis=1)
@@ -31,7 +32,7 @@ def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str,
         "rmse": float(rmse),
         "rmse_norm": float(np.sqrt(np.mean(np.sum(difference**2, axis=1)))),
         "max": float(np.max(np.abs(difference))),
-        "r2": float(1 - (rmse / std) ** 2) if std > 0 else float("nan"),
+        "r2": float(1 - (rmse / std) ** 2) if std > 0 else None,
         "std": float(std),
         "n": len(true),
         "unit": unit,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,8 @@ class PropertyModel:
         InputError
             For bad structures, missing or bad labels, mixed charge or spin, too few frames.
         """
+        # Into a copy: a fit that fails leaves this model as it was.
+        fresh = copy(self)
         data = training_set(
             frames,
             self.targets,
@@ -150,14 +153,19 @@ class PropertyModel:
             atom_energies=self.atom_energies,
             source=source,
         )
+        fresh._fit(data, workers, progress)
+        self.__dict__.update(fresh.__dict__)
+        return self
+
+    def _fit(self, data: TrainingSet, workers: int | None, progress: Progress | None) -> None:
         self.species_, self.state_ = data.species, data.state
         self.n_train_ = len(data.frames)
-        self.training_: dict[str, Any] = {"source": source}
+        self.training_: dict[str, Any] = {"source": data.source}
         groups = duplicate_groups(
             [a.numbers for a in data.frames], [a.positions for a in data.frames]
         )
         rows = structure_rows(
-            self._features(), data.frames, workers=workers, progress=progress, source=source
+            self._features(), data.frames, workers=workers, progress=progress, source=data.source
         )
         self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
         left_out: dict[str, dict[Irrep, np.ndarray]] = {t.name: {} for t in self.targets}
@@ -167,7 +175,6 @@ class PropertyModel:
         self.loo_predictions_ = {
             t.name: data.values[t.name] - t.from_irreps(left_out[t.name]) for t in self.targets
         }
-        return self
 
     def _fit_irrep(
         self,
@@ -195,21 +202,28 @@ class PropertyModel:
             y = np.stack([part.reshape(n * width) for part in parts], axis=1)
             if free is not None:
                 y = y - (counts @ free)[:, None]
-            # One factorisation serves all targets with the same rows and constants.
             solver = Ridge(
                 self.solver.alpha,
                 column_scale=self.solver.column_scale,
                 alpha_bounds=self.solver.alpha_bounds,
-            ).fit(
-                rows.reshape(n * width, p),
-                y,
-                penalty=label_prior(column_labels, self.kappa_cost),
-                constants=counts if kind == "fitted" else None,
-                groups=np.repeat(groups, width),
-                weights=None if data.weights is None else np.repeat(data.weights, width),
-                n_components=width,
-                overwrite=k == len(shared),
             )
+            # One factorisation serves all targets with the same rows and constants.
+            try:
+                solver.fit(
+                    rows.reshape(n * width, p),
+                    y,
+                    penalty=label_prior(column_labels, self.kappa_cost),
+                    constants=counts if kind == "fitted" else None,
+                    groups=np.repeat(groups, width),
+                    weights=None if data.weights is None else np.repeat(data.weights, width),
+                    n_components=width,
+                    overwrite=k == len(shared),
+                )
+            except InputError as error:
+                names = ", ".join(t.name for t in targets)
+                raise InputError(
+                    f"{data.source}: {names} of {n} structures cannot be fitted: {error}"
+                ) from error
             for column, t in enumerate(targets):
                 constants = np.zeros(len(self.species_)) if free is None else free
                 if kind == "fitted":
@@ -248,12 +262,10 @@ class PropertyModel:
             If the model is not fitted, or for structures of other species, charge or spin.
         """
         arrays = self.predict_arrays(frames, workers=workers, progress=progress, source=source)
+        rows = zip(*arrays.values(), strict=True)
         return [
-            {
-                name: float(value[k]) if value.ndim == 1 else value[k]
-                for name, value in arrays.items()
-            }
-            for k in range(len(frames))
+            {n: float(v) if np.ndim(v) == 0 else v for n, v in zip(arrays, row, strict=True)}
+            for row in rows
         ]
 
     def predict_arrays(
@@ -266,8 +278,7 @@ class PropertyModel:
     ) -> dict[str, np.ndarray]:
         r"""Predictions as ``{target: (n_frames, *shape)}``; see `predict`."""
         self._require_fitted()
-        frames = list(frames)
-        check_frames(frames, source=source, species=self.species_)
+        frames = check_frames(frames, source=source, species=self.species_)
         self._require_state(frames, source)
         counts = self._counts(frames)
         features = self._features()
@@ -311,7 +322,7 @@ class PropertyModel:
         source: str = "frames",
     ) -> dict[str, dict[str, Any]]:
         r"""Errors on labelled structures: ``{target: {mae, rmse, r2, ...}}``; see `errors`."""
-        frames = list(frames)
+        frames = check_frames(frames, source=source)
         true = {
             t.name: label_array(t, frames, keys or {}, units or {}, source) for t in self.targets
         }
@@ -366,7 +377,7 @@ class PropertyModel:
             raise InputError("this model is not fitted: call fit(frames) first")
 
     def _require_state(self, frames: Sequence[Atoms], source: str) -> None:
-        states = np.column_stack(charges_and_multiplicities(frames))
+        states = np.column_stack(charges_and_multiplicities(frames, source=source))
         other = np.flatnonzero((states != np.asarray(self.state_)).any(axis=1))
         if other.size:
             k = int(other[0])

@@ -19,6 +19,7 @@ from linvop.basis.enumeration import Irrep
 from linvop.errors import FileFormatError
 from linvop.features.basis import Basis
 from linvop.io import model_file
+from linvop.io.hdf5 import json_safe
 from linvop.models.property import LinearPart, PropertyModel
 from linvop.models.targets import Target
 from linvop.orbitals.shells import AOBasis, Shell
@@ -60,6 +61,7 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
             "alpha_bounds": model.solver.alpha_bounds,
         },
         "kappa_cost": model.kappa_cost,
+        "atom_energies": model.atom_energies,
         "training": model.training_,
     }
     parts = []
@@ -75,7 +77,7 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
                     part.report,
                 )
             )
-    model_file.write(path, json.dumps(settings), parts, force=force)
+    model_file.write(path, json.dumps(json_safe(settings)), parts, force=force)
 
 
 def load(path: str | Path) -> PropertyModel:
@@ -92,7 +94,11 @@ def load(path: str | Path) -> PropertyModel:
     basis = Basis(**{**settings["basis"], "ao": _stored_ao(settings, species)})
     targets = tuple(_target(t) for t in settings["targets"])
     model = PropertyModel(
-        basis, targets, Ridge(**settings["solver"]), kappa_cost=settings["kappa_cost"]
+        basis,
+        targets,
+        Ridge(**settings["solver"]),
+        kappa_cost=settings["kappa_cost"],
+        atom_energies=settings["atom_energies"],
     )
     model.species_ = species
     model.state_ = tuple(settings["state"])

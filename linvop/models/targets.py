@@ -18,12 +18,12 @@ import numpy as np
 
 from linvop.angular.tables import coupling_table
 from linvop.basis.enumeration import Irrep
-from linvop.conventions import PROPERTY_UNITS
+from linvop.conventions import M_FROM_CARTESIAN, PROPERTY_UNITS
 from linvop.errors import InputError
 
 __all__ = ["Target", "as_target"]
 
-_M_FROM_CARTESIAN = np.array([1, 2, 0])  # y, z, x out of x, y, z
+_M_FROM_CARTESIAN = np.array(M_FROM_CARTESIAN)
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,25 @@ class Target:
     def __post_init__(self) -> None:
         if (self.rank is None) == (self.irrep is None):
             raise InputError(f"target {self.name!r}: expected either rank or irrep, not both")
-        if self.rank is not None and self.rank not in (0, 1, 2):
+        if not isinstance(self.unit, str) or not isinstance(self.constants, bool):
+            raise InputError(
+                f"target {self.name!r}: expected a text as unit and true or false as constants, "
+                f"got {self.unit!r} and {self.constants!r}"
+            )
+        if self.rank is not None and (isinstance(self.rank, bool) or self.rank not in (0, 1, 2)):
             raise InputError(f"target {self.name!r}: expected rank 0, 1 or 2, got {self.rank!r}")
         if self.irrep is not None:
-            lam, sigma = self.irrep
+            whole = all(type(x) is int or isinstance(x, np.integer) for x in self.irrep)
+            lam, sigma = self.irrep if whole and len(self.irrep) == 2 else (-1, 0)
             if lam < 0 or sigma not in (1, -1):
                 raise InputError(
                     f"target {self.name!r}: expected an irrep (lam >= 0, sigma = +-1), "
                     f"got {self.irrep!r}"
                 )
             object.__setattr__(self, "irrep", (int(lam), int(sigma)))
+        ranks = {"energy": 0, "dipole": 1, "polarizability": 2}
+        if self.name in ranks and self.rank != ranks[self.name]:
+            raise InputError(f"target {self.name!r}: expected rank {ranks[self.name]}")
         known = PROPERTY_UNITS.get(self.name)
         if known and self.unit and self.unit != known:
             raise InputError(

@@ -33,6 +33,8 @@ class TrainingSet:
         Total charge and multiplicity, the same for all.
     free_atoms : (n_species,) float64 or None
         Energies of free atoms, eV, where they are known.
+    source : str
+        How messages call the frames.
     """
 
     frames: list[Atoms]
@@ -41,6 +43,7 @@ class TrainingSet:
     species: tuple[str, ...]
     state: tuple[int, int]
     free_atoms: np.ndarray | None
+    source: str
 
 
 def training_set(
@@ -63,8 +66,7 @@ def training_set(
     InputError
         For bad structures, missing or bad labels, mixed charge or spin.
     """
-    frames = list(frames)
-    check_frames(frames, source=source)
+    frames = check_frames(frames, source=source)
     values = {t.name: label_array(t, frames, keys, units, source) for t in targets}
     weights = _checked_weights(weights, len(frames))
     single = np.asarray([len(a) == 1 for a in frames])
@@ -74,16 +76,26 @@ def training_set(
         for k in np.flatnonzero(single):
             known.setdefault(frames[k].get_chemical_symbols()[0], float(values["energy"][k]))
         kept = np.flatnonzero(~single)
+    if len(kept) < len(frames):
+        source = f"{source} (without its {len(frames) - len(kept)} free atoms)"
     frames = [frames[k] for k in kept]
+    values = {name: v[kept] for name, v in values.items()}
+    for name, value in values.items():
+        if len(value) > 1 and not np.ptp(value, axis=0).any():
+            raise InputError(
+                f"{source}: {name} is {np.array2string(value[0])} in all {len(value)} "
+                "structures; expected values that vary"
+            )
     state = require_one_state(frames, source)
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     return TrainingSet(
         frames,
-        {name: v[kept] for name, v in values.items()},
+        values,
         None if weights is None else weights[kept],
         species,
         state,
         _free_atoms(known, species, source),
+        source,
     )
 
 
@@ -92,6 +104,7 @@ def _free_atoms(
 ) -> np.ndarray | None:
     if not known:
         return None
+    ordered_species(known)
     lost = [s for s in species if s not in known]
     if lost:
         raise InputError(
@@ -128,4 +141,10 @@ def label_array(
                 f"{source}, frame {k}: {target.name} has shape {np.shape(value)}, "
                 f"expected {target.shape}"
             )
+        if target.rank == 2:
+            tensor = np.asarray(value, dtype=float).reshape(3, 3)
+            if np.abs(tensor - tensor.T).max() > 1e-3 * np.abs(tensor).max():
+                raise InputError(
+                    f"{source}, frame {k}: {target.name} is not symmetric: {tensor.tolist()}"
+                )
     return np.stack([np.asarray(v, dtype=float).reshape(target.shape) for v in found])

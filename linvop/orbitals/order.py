@@ -18,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linvop.conventions import M_FROM_CARTESIAN
 from linvop.orbitals.shells import AOLayout
 
 __all__ = ["ChannelOrder", "channel_order", "from_m_order", "m_order", "to_m_order"]
 
-_P_FROM_PYSCF = np.array([1, 2, 0])  # y, z, x out of x, y, z
+_P_FROM_PYSCF = np.array(M_FROM_CARTESIAN)
 
 
 def m_order(layout: AOLayout) -> np.ndarray:

@@ -129,6 +129,9 @@ def _as_pyscf(symbol: str, entry: object) -> list:
         )
     if not raw:
         raise InputError(f"AO basis of {symbol}: expected at least one shell, got none")
+    for shell in raw:
+        if not isinstance(shell, list | tuple) or not isinstance(shell[0], int | np.integer):
+            raise InputError(f"AO basis of {symbol}: expected Shell objects, got {shell!r}")
     return sorted(raw, key=lambda shell: shell[0])
 
 

@@ -107,7 +107,8 @@ def test_no_column_is_zero_or_a_copy_and_none_is_lost(metric, resolution, source
 def test_same_shells_on_all_species(metric, target):
     shells = (Shell(0, (0.9,), (1.0,)), Shell(1, (0.7,), (1.0,)))
     ao = {"H": shells, "C": shells}
-    check(Basis(ao, kappa=2, metric=metric, sources="species"), target)
+    for sources in ("total", "species"):
+        check(Basis(ao, kappa=2, metric=metric, sources=sources), target)
 
 
 def check(basis: Basis, target: str) -> None:

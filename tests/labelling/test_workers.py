@@ -69,11 +69,12 @@ def test_errors_come_through(workers):
 
 
 _SCRIPT = """
+import os
 import time
 from linvop.labelling import workers
 
 def nap(x):
-    print(workers.os.getpid(), flush=True)
+    print(os.getpid(), flush=True)
     time.sleep(60)
 
 if __name__ == "__main__":

@@ -193,3 +193,29 @@ def test_bad_input_is_named(model, waters):
         PropertyModel(BASIS, ("energy", "forces"))
     with pytest.raises(InputError, match="gap"):
         PropertyModel(BASIS, "gap")
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was(waters):
+    model = PropertyModel(BASIS, "energy").fit(waters[:40])
+    before = model.predict(waters[40:42])
+    same = [a.copy() for a in waters[:10]]
+    for a in same:
+        a.calc = SinglePointCalculator(a, energy=-2000.0)
+    with pytest.raises(InputError, match=r"mine: energy is .*vary"):
+        model.fit(same, source="mine")
+    with pytest.raises(InputError, match=r"mine: energy of 1 structures"):
+        model.fit(waters[:1], source="mine")
+    assert model.predict(waters[40:42]) == before
+
+
+def test_one_structure_and_generators_are_taken(waters):
+    model = PropertyModel(BASIS, "energy").fit(waters[:40])
+    assert model.predict(waters[41]) == model.predict(a for a in [waters[41]])
+
+
+def test_tensors_must_be_symmetric(waters):
+    frames = [a.copy() for a in waters[:20]]
+    for a in frames:
+        a.info["Q"] = np.arange(9.0).reshape(3, 3) * a.get_distance(0, 1)
+    with pytest.raises(InputError, match="frame 0: Q is not symmetric"):
+        PropertyModel(BASIS, Target("Q", rank=2)).fit(frames)

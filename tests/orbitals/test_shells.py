@@ -5,7 +5,6 @@ import pytest
 from pyscf import gto
 
 from linvop.errors import InputError
-from linvop.orbitals.order import channel_order, from_m_order, m_order, to_m_order
 from linvop.orbitals.shells import AOBasis, AOLayout, Shell
 
 
@@ -23,32 +22,6 @@ def test_shells_stand_as_in_pyscf(name):
     ]
     assert [x[: len(y)] for x, y in zip(expected, found, strict=True)] == found
     np.testing.assert_array_equal(layout.atom_offsets[:-1], mol.aoslice_by_atom()[:, 2])
-
-
-def test_only_p_shells_change_places():
-    layout = AOLayout((8, 1), AOBasis("def2-svp"))
-    mol = gto.M(atom="O 0 0 0; H 0 0 1", basis="def2-svp", spin=1, verbose=0)
-    labels = [x.split()[2] for x in mol.ao_labels()]
-    q = m_order(layout)
-    moved = [labels[k] for k in q]
-    assert [x for x in moved if x.startswith("2p")] == ["2py", "2pz", "2px"] * 2
-    d = [x for x in labels if "d" in x]
-    assert [x for x in moved if "d" in x] == d
-    M = np.random.default_rng(0).normal(size=(2, layout.n_ao, layout.n_ao))
-    np.testing.assert_array_equal(from_m_order(to_m_order(M, layout), layout), M)
-    np.testing.assert_array_equal(to_m_order(M, layout)[1], M[1][np.ix_(q, q)])
-
-
-def test_channel_order_gathers_channels():
-    layout = AOLayout((8, 1, 8, 1), AOBasis("6-31g"))
-    order = channel_order(layout, ("H", "C", "O"))
-    assert sorted(order.order) == list(range(layout.n_ao))
-    owner = np.repeat(np.arange(4), np.diff(layout.atom_offsets))
-    symbols = np.asarray(layout.symbols)[owner[order.order]]
-    assert list(symbols) == ["H"] * 4 + ["O"] * 18
-    # Carbon is absent: its shells are empty, between those of H and O.
-    np.testing.assert_array_equal(order.shell_start, [0, 2, 4, 4, 4, 4, 4, 4, 6, 8, 10, 16, 22])
-    assert [list(x) for x in order.sites] == [[1, 3], [], [0, 2]]
 
 
 def test_custom_sets_equal_named_ones():

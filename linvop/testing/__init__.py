@@ -1,0 +1,36 @@
+r"""The laws of site features as assertions, for bases and AO sets of your own.
+
+=============================  ==========================================================
+`random_molecule`              atoms at random places
+`assert_equivariant`           rotation, inversion, translation and permutation of atoms
+`assert_body_order`            the many-body expansion ends at ``label.body_order``
+`assert_kernels_agree`         the compiled kernel equals its definition in NumPy
+`assert_columns_independent`   no column is zero or proportional to another
+`assert_resolutions_add_up`    finer words sum to coarser ones
+=============================  ==========================================================
+
+Errors are relative; `linvop.testing.yardstick` says to what. A failure names the case and the
+column, and gives the largest error.
+
+Examples
+--------
+>>> from linvop import Basis
+>>> from linvop.testing import assert_equivariant, random_molecule
+>>> assert_equivariant(Basis("sto-3g", kappa=2), random_molecule(["H", "C", "O"], 5, seed=1))
+"""
+
+from linvop.testing.agreement import assert_kernels_agree
+from linvop.testing.body_order import assert_body_order
+from linvop.testing.columns import assert_columns_independent
+from linvop.testing.equivariance import assert_equivariant
+from linvop.testing.molecules import random_molecule
+from linvop.testing.resolutions import assert_resolutions_add_up
+
+__all__ = [
+    "assert_body_order",
+    "assert_columns_independent",
+    "assert_equivariant",
+    "assert_kernels_agree",
+    "assert_resolutions_add_up",
+    "random_molecule",
+]
