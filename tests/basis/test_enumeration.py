@@ -65,10 +65,8 @@ def bracelets(n: int, m: int, k: int) -> int:
     """Rings of k beads of n colours joined by links of m colours, turned or turned over."""
     turned = sum((n * m) ** gcd(k, d) for d in range(k))
     half = k // 2
-    if k % 2:
-        flipped = k * (n * m) ** (half + 1)
-    else:
-        flipped = half * (n * m) ** half * (n + m)
+    odd, even = k * (n * m) ** (half + 1), half * (n * m) ** half * (n + m)
+    flipped = odd if k % 2 else even
     return (turned + flipped) // (2 * k)
 
 
