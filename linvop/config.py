@@ -7,6 +7,7 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     test = "test.xyz"              # optional; or n_train and seed: a random split of train
     n_train = 200
     seed = 0
+    state = [0, 1]                 # optional: only structures of this charge and multiplicity
     keys = { energy = "energy_Ha" }
     units = { energy = "Hartree" }
 
@@ -52,7 +53,7 @@ SHIPPED = "shipped:water"
 """What stands in place of a path for the data set that comes with linvop."""
 
 _SECTIONS: dict[str, tuple[str, ...]] = {
-    "data": ("train", "test", "n_train", "seed", "keys", "units"),
+    "data": ("train", "test", "n_train", "seed", "state", "keys", "units"),
     "basis": (
         "ao",
         "kappa",
@@ -82,6 +83,8 @@ class FitConfig:
     n_train : int or None
         Size of the training part where `train` is split.
     seed : int
+    state : (int, int) or None
+        Charge and multiplicity of the structures that are taken.
     keys, units : dict
     model : PropertyModel
         Not fitted yet.
@@ -92,6 +95,7 @@ class FitConfig:
     test: str | None
     n_train: int | None
     seed: int
+    state: tuple[int, int] | None
     keys: dict[str, str]
     units: dict[str, str]
     model: PropertyModel
@@ -167,11 +171,21 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
         None if "test" not in data else _place(path, data["test"], "test"),
         n_train,
         seed,
+        _state(data),
         _of_targets(data, "keys", names),
         units,
         model,
         path.parent / _path(tree.get("output", {}).get("dir", "."), "[output] dir"),
     )
+
+
+def _state(data: dict[str, Any]) -> tuple[int, int] | None:
+    value = data.get("state")
+    if value is None:
+        return None
+    if not (isinstance(value, list) and len(value) == 2 and all(type(x) is int for x in value)):
+        raise InputError(f"[data] state: expected [charge, multiplicity], got {value!r}")
+    return value[0], value[1]
 
 
 def _basis(section: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from linvop.config import SHIPPED, FitConfig
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
 from linvop.io.atomic import atomic_text, check_output
+from linvop.io.frames import in_state
 from linvop.io.hdf5 import json_safe
 from linvop.io.structures import check_frames, read, require_one_state
 from linvop.models.metrics import errors
@@ -245,7 +246,10 @@ def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.nda
 
 def _frames(name: str, config: FitConfig) -> list[Atoms]:
     path = linvop.data.water() if name == SHIPPED else name
-    return read(path, keys=config.keys, units=config.units)
+    frames = read(path, keys=config.keys, units=config.units)
+    if config.state is None:
+        return frames
+    return [frames[k] for k in in_state(frames, config.state, name)[0]]
 
 
 def _test_source(config: FitConfig) -> str:

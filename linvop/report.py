@@ -98,6 +98,9 @@ def fit_table(report: Mapping[str, Any], units: Mapping[str, str]) -> Table:
     for name, parts in report["parts"].items():
         factor, unit = readable_unit(units[name])
         for irrep, part in parts.items():
-            values = [part[key] for _, key in columns] + [factor * part["loo_rmse"]]
-            table.add_row(name, irrep, *(number(v) for v in values), unit)
+            shown = {key: number(part[key]) for _, key in columns}
+            for bound in ("lower", "upper"):
+                if part[f"at_{bound}_bound"]:
+                    shown["alpha_over_largest_s2"] += f" ({bound} bound)"
+            table.add_row(name, irrep, *shown.values(), number(factor * part["loo_rmse"]), unit)
     return table

@@ -509,12 +509,28 @@ def test_predictions_do_not_inherit_the_units_of_the_input(fitted, tmp_path):
     for atoms in frames:
         atoms.calc = None
         atoms.info.update(energy_unit="Hartree", name="mine")
+        atoms.set_array("tag", np.array([3, 1, 2]))
     ase.io.write(tmp_path / "in.xyz", frames)
     out = tmp_path / "out.xyz"
     assert run("predict", fitted / "out/model.h5", tmp_path / "in.xyz", out).exit_code == 0
     for atoms, given in zip(linvop.read(out), waters(2), strict=True):
         assert atoms.get_potential_energy() == pytest.approx(given.get_potential_energy(), abs=1)
         assert atoms.info["name"] == "mine"
+        assert atoms.arrays["tag"].tolist() == [3, 1, 2]
+
+
+def test_of_several_states_one_is_fitted(tmp_path, no_plots):
+    frames = waters(40)
+    for atoms in frames[::4]:
+        atoms.info.update(charge=2, dipole_origin="centre of nuclear charge")
+    one = CONFIG.replace("[basis]", "state = [0, 1]\n[basis]")
+    done = run("fit", write_case(tmp_path, train=frames, config=one), "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["n_train"] == 30
+    assert linvop.load(tmp_path / "out/model.h5").state_ == (0, 1)
+    none = CONFIG.replace("[basis]", "state = [5, 2]\n[basis]")
+    config = write_case(tmp_path, train=frames, config=none)
+    refused(run("fit", config, "--force"), "train.xyz", "charge 5 and multiplicity 2")
 
 
 def test_predictions_of_other_properties_stay_in_info(tmp_path, no_plots):

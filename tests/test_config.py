@@ -123,6 +123,7 @@ BAD = {
     "both test and n_train": ("[basis]", 'test = "a"\nn_train = 3\n[basis]', "test or n_train"),
     "n_train": ("[basis]", "n_train = 0\n[basis]", "n_train: expected an integer >= 1, got 0"),
     "seed": ("[basis]", "n_train = 3\nseed = 0.5\n[basis]", "seed: expected an integer.*0.5"),
+    "state": ("[basis]", 'state = "cation"\n[basis]', "state: expected .charge, multiplicity.*cat"),
     "train of a wrong type": ('"train.xyz"', "3", "train: expected a path, got 3"),
     "keys": ("[basis]", 'keys = "energy_Ha"\n[basis]', "keys: expected a table"),
     "key of no target": ("[basis]", 'keys = { enrgy = "E" }\n[basis]', "keys.*enrgy.*energy"),

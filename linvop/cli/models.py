@@ -149,6 +149,10 @@ def _labelled(atoms: Any, predicted: dict[str, Any], charge: int) -> Any:
 
     out = Atoms(atoms.numbers, positions=atoms.positions)
     replaced = {"dipole_origin", *predicted, *(k for name in predicted for k in unit_keys(name))}
+    for name, values in atoms.arrays.items():
+        # Forces of the input would stand beside an energy they do not belong to.
+        if name not in ("numbers", "positions", "forces", *replaced):
+            out.set_array(name, values)
     out.info.update({k: v for k, v in atoms.info.items() if k not in replaced})
     known = {k: v for k, v in predicted.items() if k in ("energy", "dipole")}
     out.calc = SinglePointCalculator(out, **known)

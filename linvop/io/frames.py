@@ -26,6 +26,7 @@ __all__ = [
     "MIN_DISTANCE",
     "charges_and_multiplicities",
     "check_frames",
+    "in_state",
     "require_one_state",
 ]
 
@@ -198,6 +199,33 @@ def require_one_state(frames: Sequence[Atoms], source: str = "frames") -> tuple[
             i = int(other[0])
             raise InputError(
                 f"{source}: frame 0 has {name} {values[0]} and frame {i} has {name} {values[i]}; "
-                "V does not tell them apart: fit one model for each state"
+                "V does not tell them apart: fit one model for each, with state = (charge, "
+                "multiplicity)"
             )
     return int(charges[0]), int(multiplicities[0])
+
+
+def in_state(
+    frames: Sequence[Atoms], state: Sequence[int], source: str = "frames"
+) -> tuple[list[int], str]:
+    r"""Which structures have one total charge and multiplicity, and how to call them in messages.
+
+    Raises
+    ------
+    InputError
+        If `state` is no pair of integers, or no structure is in it; and as
+        `charges_and_multiplicities`.
+    """
+    if len(state) != 2 or not all(
+        isinstance(x, int | np.integer) and not isinstance(x, bool) for x in state
+    ):
+        raise InputError(f"state: expected integers (charge, multiplicity), got {state!r}")
+    states = np.column_stack(charges_and_multiplicities(frames, source=source))
+    kept = np.flatnonzero((states == np.asarray(state)).all(axis=1))
+    name = f"charge {state[0]} and multiplicity {state[1]}"
+    if not kept.size:
+        there = ", ".join(f"({q}, {m})" for q, m in np.unique(states, axis=0))
+        raise InputError(f"{source}: expected structures with {name}, got (charge, mult.) {there}")
+    if len(kept) < len(frames):
+        source = f"{source} (those with {name})"
+    return kept.tolist(), source

@@ -53,6 +53,7 @@ def checked_records(
                 f"{name}: expected a matrix for each of {len(frames)} structures, "
                 f"got {len(matrices)}"
             )
+    scalars = _labels_of(frames)
     records = []
     for i, atoms in enumerate(frames):
         system = System.from_atoms(atoms, ao)
@@ -78,19 +79,23 @@ def checked_records(
                 spin_channels=2 if any(m.ndim == 3 for m in given.values()) else 1,
                 source_index=i,
                 overlap=s,
-                **_labels_of(atoms, where),
+                **scalars[i],
                 **given,
             )
         )
     return records
 
 
-def _labels_of(atoms: Atoms, where: str) -> dict[str, Any]:
-    """Energy, forces and dipole, as far as the structure has them."""
-    have = [n for n in ("energy", "forces", "dipole") if find(atoms, n, where) is not None]
-    found: dict[str, Any] = {name: labels([atoms], name, source=where)[0] for name in have}
-    if "energy" in found:
-        found["energy"] = float(found["energy"])
+def _labels_of(frames: Sequence[Atoms]) -> list[dict[str, Any]]:
+    """Energy, forces and dipole of each frame, as far as it has them."""
+    found: list[dict[str, Any]] = [{} for _ in frames]
+    for name in ("energy", "forces", "dipole"):
+        have = [i for i, a in enumerate(frames) if find(a, name, f"frame {i}") is not None]
+        source = "frames" if len(have) == len(frames) else f"frames with {name} (the rest apart)"
+        for i, value in zip(
+            have, labels([frames[i] for i in have], name, source=source), strict=True
+        ):
+            found[i][name] = float(value) if name == "energy" else value
     return found
 
 

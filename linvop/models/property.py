@@ -12,7 +12,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
 from linvop.io.structures import charges_and_multiplicities, check_frames
+from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
 from linvop.models.targets import Target, as_targets
 from linvop.models.training import TrainingSet, label_array, training_set
@@ -33,29 +33,10 @@ from linvop.regression.ridge import Ridge
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["LinearPart", "PropertyModel"]
+__all__ = ["PropertyModel"]
 
 _CHUNK = 512
 """Structures predicted at a time: features are made, used and dropped."""
-
-
-@dataclass(frozen=True)
-class LinearPart:
-    r"""The fitted coefficients of one irrep of one target.
-
-    Attributes
-    ----------
-    coefficients : (p,) float64
-        In the order of ``basis.labels(species, target="structure", irreps=[irrep])``.
-    constants : (n_species,) float64
-        Added for each atom; zeros where the part has none.
-    report : dict
-        alpha, effective degrees of freedom, condition number, leave-one-out error ...
-    """
-
-    coefficients: np.ndarray
-    constants: np.ndarray
-    report: dict[str, Any] = field(default_factory=dict)
 
 
 class PropertyModel:
@@ -119,6 +100,7 @@ class PropertyModel:
         workers: int | None = None,
         progress: Progress | None = None,
         source: str = "frames",
+        state: tuple[int, int] | None = None,
     ) -> PropertyModel:
         r"""Fit to labelled structures.
 
@@ -136,6 +118,8 @@ class PropertyModel:
             Called with (structures done, structures in all).
         source : str
             How messages call the frames, such as the file's name.
+        state : (int, int), optional
+            Charge and multiplicity: of frames in several states, take those in this one.
 
         Raises
         ------
@@ -152,6 +136,7 @@ class PropertyModel:
             weights=weights,
             atom_energies=self.atom_energies,
             source=source,
+            state=state,
         )
         fresh._fit(data, workers, progress)
         self.__dict__.update(fresh.__dict__)
@@ -169,71 +154,26 @@ class PropertyModel:
         )
         self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
         left_out: dict[str, dict[Irrep, np.ndarray]] = {t.name: {} for t in self.targets}
+        counts = self._counts(data.frames)
         for irrep in list(rows):
-            self._fit_irrep(irrep, rows.pop(irrep), data, groups, left_out)
+            self._warn_without_angles(irrep)
+            labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
+            fitted = fit_parts(
+                rows.pop(irrep),
+                irrep,
+                self.targets,
+                data,
+                counts=counts,
+                groups=groups,
+                penalty=label_prior(labels, self.kappa_cost),
+                solver=self.solver,
+            )
+            for name, (part, residuals) in fitted.items():
+                self.parts_[name][irrep], left_out[name][irrep] = part, residuals
         self.train_values_ = data.values
         self.loo_predictions_ = {
             t.name: data.values[t.name] - t.from_irreps(left_out[t.name]) for t in self.targets
         }
-
-    def _fit_irrep(
-        self,
-        irrep: Irrep,
-        rows: np.ndarray,
-        data: TrainingSet,
-        groups: np.ndarray,
-        left_out: dict[str, dict[Irrep, np.ndarray]],
-    ) -> None:
-        """Fit one irrep of all targets that have it; `rows` are destroyed, `left_out` filled."""
-        self._warn_without_angles(irrep)
-        n, width, p = rows.shape
-        column_labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
-        counts = self._counts(data.frames)
-        shared: dict[str, list[Target]] = {}
-        for t in self.targets:
-            if irrep in t.irreps:
-                kind = "none" if not t.has_constants(irrep) else "fitted"
-                if t.name == "energy" and data.free_atoms is not None:
-                    kind = "given"
-                shared.setdefault(kind, []).append(t)
-        for k, (kind, targets) in enumerate(shared.items(), start=1):
-            free = data.free_atoms if kind == "given" else None
-            parts = [t.to_irreps(data.values[t.name])[irrep] for t in targets]
-            y = np.stack([part.reshape(n * width) for part in parts], axis=1)
-            if free is not None:
-                y = y - (counts @ free)[:, None]
-            solver = Ridge(
-                self.solver.alpha,
-                column_scale=self.solver.column_scale,
-                alpha_bounds=self.solver.alpha_bounds,
-            )
-            # One factorisation serves all targets with the same rows and constants.
-            try:
-                solver.fit(
-                    rows.reshape(n * width, p),
-                    y,
-                    penalty=label_prior(column_labels, self.kappa_cost),
-                    constants=counts if kind == "fitted" else None,
-                    groups=np.repeat(groups, width),
-                    weights=None if data.weights is None else np.repeat(data.weights, width),
-                    n_components=width,
-                    overwrite=k == len(shared),
-                )
-            except InputError as error:
-                names = ", ".join(t.name for t in targets)
-                raise InputError(
-                    f"{data.source}: {names} of {n} structures cannot be fitted: {error}"
-                ) from error
-            for column, t in enumerate(targets):
-                constants = np.zeros(len(self.species_)) if free is None else free
-                if kind == "fitted":
-                    constants = solver.constants_[:, column]
-                left_out[t.name][irrep] = solver.loo_residuals_[:, column].reshape(n, width)
-                self.parts_[t.name][irrep] = LinearPart(
-                    np.ascontiguousarray(solver.coef_[:, column]),
-                    np.ascontiguousarray(constants),
-                    _report_of(solver, column),
-                )
 
     def _warn_without_angles(self, irrep: Irrep) -> None:
         for (s, lam, sigma), n in self.basis.counts(self.species_, target="structure").items():
@@ -385,11 +325,3 @@ class PropertyModel:
                 f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
                 f"expected {self.state_[0]} and {self.state_[1]} as in the training data"
             )
-
-
-def _report_of(solver: Ridge, k: int) -> dict[str, Any]:
-    """The solver's report on its k-th target."""
-    return {
-        key: value[k] if isinstance(value, list) else value
-        for key, value in solver.report().items()
-    }

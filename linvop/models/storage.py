@@ -20,7 +20,8 @@ from linvop.errors import FileFormatError
 from linvop.features.basis import Basis
 from linvop.io import model_file
 from linvop.io.hdf5 import json_safe
-from linvop.models.property import LinearPart, PropertyModel
+from linvop.models.linear_part import LinearPart
+from linvop.models.property import PropertyModel
 from linvop.models.targets import Target
 from linvop.orbitals.shells import AOBasis, Shell
 from linvop.regression.ridge import Ridge

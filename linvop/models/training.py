@@ -10,6 +10,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
+from linvop.io.frames import in_state
 from linvop.io.structures import check_frames, labels, require_one_state
 from linvop.models.targets import Target
 
@@ -55,11 +56,12 @@ def training_set(
     weights: np.ndarray | None,
     atom_energies: Mapping[str, float] | None,
     source: str,
+    state: tuple[int, int] | None = None,
 ) -> TrainingSet:
     r"""Check labelled structures and take them apart.
 
     Structures of one atom give the energies of free atoms and are not fitted to, unless
-    there is nothing else.
+    there is nothing else. With `state`, only structures in it are taken; free atoms of any.
 
     Raises
     ------
@@ -78,6 +80,9 @@ def training_set(
         kept = np.flatnonzero(~single)
     if len(kept) < len(frames):
         source = f"{source} (without its {len(frames) - len(kept)} free atoms)"
+    if state is not None:
+        chosen, source = in_state([frames[k] for k in kept], state, source)
+        kept = kept[chosen]
     frames = [frames[k] for k in kept]
     values = {name: v[kept] for name, v in values.items()}
     for name, value in values.items():
@@ -86,14 +91,14 @@ def training_set(
                 f"{source}: {name} is {np.array2string(value[0])} in all {len(value)} "
                 "structures; expected values that vary"
             )
-    state = require_one_state(frames, source)
+    found = require_one_state(frames, source)
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     return TrainingSet(
         frames,
         values,
         None if weights is None else weights[kept],
         species,
-        state,
+        found,
         _free_atoms(known, species, source),
         source,
     )

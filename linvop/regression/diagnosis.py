@@ -65,7 +65,8 @@ def warn_of_alpha(search: AlphaSearch, leave_out: LeaveGroupsOut) -> None:
     if search.at_lower.any():
         messages.append(
             f"alpha at its lower bound for {int(search.at_lower.sum())} of {len(search.alpha)} "
-            "targets: too few columns, or the targets are fitted down to rounding"
+            "targets: too few columns, or the targets are fitted down to rounding; alpha_bounds "
+            "moves the bound"
         )
     if search.at_upper.any():
         messages.append(

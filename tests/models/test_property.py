@@ -219,3 +219,24 @@ def test_tensors_must_be_symmetric(waters):
         a.info["Q"] = np.arange(9.0).reshape(3, 3) * a.get_distance(0, 1)
     with pytest.raises(InputError, match="frame 0: Q is not symmetric"):
         PropertyModel(BASIS, Target("Q", rank=2)).fit(frames)
+
+
+def test_of_several_states_one_is_fitted(waters):
+    mixed = [a.copy() for a in waters[:60]]
+    for k, (a, b) in enumerate(zip(mixed, waters, strict=False)):
+        a.calc = SinglePointCalculator(a, energy=b.get_potential_energy() + 12.0 * (k % 3 == 1))
+        if k % 3 == 1:
+            a.info.update(charge=1, spin_mult=2)
+    weights = np.linspace(1, 2, 60)
+    model = PropertyModel(BASIS).fit(mixed, state=(0, 1), weights=weights)
+    neutral = [k for k in range(60) if k % 3 != 1]
+    alone = PropertyModel(BASIS).fit([mixed[k] for k in neutral], weights=weights[neutral])
+    assert (model.state_, model.n_train_) == ((0, 1), 40)
+    np.testing.assert_array_equal(
+        model.predict_arrays(waters[60:])["energy"], alone.predict_arrays(waters[60:])["energy"]
+    )
+    assert PropertyModel(BASIS).fit(mixed, state=(1, 2)).state_ == (1, 2)
+    with pytest.raises(InputError, match=r"charge 2 and multiplicity 1, got .*\(0, 1\), \(1, 2\)"):
+        PropertyModel(BASIS).fit(mixed, state=(2, 1))
+    with pytest.raises(InputError, match=r"state: expected integers"):
+        PropertyModel(BASIS).fit(mixed, state=("0", 1))

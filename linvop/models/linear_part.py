@@ -1,0 +1,142 @@
+r"""One irrep of one target: the coefficients of its columns, and how they are fitted.
+
+.. math:: y_{\lambda\mu} = \sum_i c^{(s_i)} \cdot B_i(\lambda\mu, \sigma) + \sum_i b^{(s_i)}
+
+Targets whose rows and constants are the same share one factorisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from linvop.basis.enumeration import Irrep
+from linvop.errors import InputError
+from linvop.models.targets import Target
+from linvop.models.training import TrainingSet
+from linvop.regression.ridge import Ridge
+
+__all__ = ["LinearPart", "fit_parts"]
+
+
+@dataclass(frozen=True)
+class LinearPart:
+    r"""The fitted coefficients of one irrep of one target.
+
+    Attributes
+    ----------
+    coefficients : (p,) float64
+        In the order of ``basis.labels(species, target="structure", irreps=[irrep])``.
+    constants : (n_species,) float64
+        Added for each atom; zeros where the part has none.
+    report : dict
+        alpha, effective degrees of freedom, condition number, leave-one-out error ...
+    """
+
+    coefficients: np.ndarray
+    constants: np.ndarray
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def fit_parts(
+    rows: np.ndarray,
+    irrep: Irrep,
+    targets: Sequence[Target],
+    data: TrainingSet,
+    *,
+    counts: np.ndarray,
+    groups: np.ndarray,
+    penalty: np.ndarray,
+    solver: Ridge,
+) -> dict[str, tuple[LinearPart, np.ndarray]]:
+    r"""Fit one irrep of all targets that have it.
+
+    Parameters
+    ----------
+    rows : (n, 2 lam + 1, p) float64
+        Features of the structures; destroyed.
+    irrep : (lam, sigma)
+    targets : sequence of Target
+    data : TrainingSet
+    counts : (n, n_species) float64
+        Atoms of each species.
+    groups : (n,) int
+        Structures that are left out together.
+    penalty : (p,) float64
+        The prior.
+    solver : Ridge
+        Its settings.
+
+    Returns
+    -------
+    {target name: (LinearPart, (n, 2 lam + 1) leave-one-out residuals)}
+
+    Raises
+    ------
+    InputError
+        Of the solver, with the source and the targets.
+    """
+    n, width, p = rows.shape
+    fitted: dict[str, tuple[LinearPart, np.ndarray]] = {}
+    shared = _by_constants(targets, irrep, data)
+    for k, (kind, together) in enumerate(shared.items(), start=1):
+        parts = [t.to_irreps(data.values[t.name])[irrep] for t in together]
+        y = np.stack([part.reshape(n * width) for part in parts], axis=1)
+        free = data.free_atoms if kind == "given" else None
+        if free is not None:
+            y = y - (counts @ free)[:, None]
+        one = Ridge(
+            solver.alpha, column_scale=solver.column_scale, alpha_bounds=solver.alpha_bounds
+        )
+        try:
+            one.fit(
+                rows.reshape(n * width, p),
+                y,
+                penalty=penalty,
+                constants=counts if kind == "fitted" else None,
+                groups=np.repeat(groups, width),
+                weights=None if data.weights is None else np.repeat(data.weights, width),
+                n_components=width,
+                overwrite=k == len(shared),
+            )
+        except InputError as error:
+            names = ", ".join(t.name for t in together)
+            raise InputError(
+                f"{data.source}: {names} of {n} structures cannot be fitted: {error}"
+            ) from error
+        for column, t in enumerate(together):
+            constants = np.zeros(counts.shape[1]) if free is None else free
+            if kind == "fitted":
+                constants = one.constants_[:, column]
+            part = LinearPart(
+                np.ascontiguousarray(one.coef_[:, column]),
+                np.ascontiguousarray(constants),
+                _report_of(one, column),
+            )
+            fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
+    return fitted
+
+
+def _by_constants(
+    targets: Sequence[Target], irrep: Irrep, data: TrainingSet
+) -> dict[str, list[Target]]:
+    """Targets with this irrep, by whether their constants are none, fitted or given."""
+    shared: dict[str, list[Target]] = {}
+    for t in targets:
+        if irrep in t.irreps:
+            kind = "fitted" if t.has_constants(irrep) else "none"
+            if t.name == "energy" and data.free_atoms is not None:
+                kind = "given"
+            shared.setdefault(kind, []).append(t)
+    return shared
+
+
+def _report_of(solver: Ridge, k: int) -> dict[str, Any]:
+    """The solver's report on its k-th target."""
+    return {
+        key: value[k] if isinstance(value, list) else value
+        for key, value in solver.report().items()
+    }
