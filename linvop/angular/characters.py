@@ -1,0 +1,98 @@
+r"""How many equivariant polynomials there must be.
+
+Polynomials that are homogeneous of degree n_f in each factor f (an irrep l_f) form the product
+of symmetric powers ``Sym^{n_1}(l_1) x Sym^{n_2}(l_2) x ...``, in which O(3)'s irrep (L, sigma)
+occurs
+
+.. math:: n(L, \sigma) = \Bigl[\sigma (-1)^L = \prod_f (\sigma_f (-1)^{l_f})^{n_f}\Bigr]
+          \frac{1}{\pi} \int_0^\pi (1 - \cos\theta)\, \chi_L(\theta)
+          \prod_f h_{n_f}[\chi_{l_f}](\theta)\, d\theta
+
+times, with h_n the complete homogeneous symmetric polynomial of the 2 l + 1 phases e^{i m theta}.
+The integral is the difference of two weight multiplicities, so that no integral is taken:
+
+    n(L) = w(L) - w(L + 1),       w(M) = number of monomials whose m sum to M.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from linvop.errors import InputError
+
+__all__ = ["number_of_couplings", "product_sigma", "weight_multiplicities"]
+
+
+@cache
+def weight_multiplicities(l: int, n: int) -> tuple[int, ...]:
+    r"""Dimensions of the weight spaces M = -n l .. n l of the n-th symmetric power of l.
+
+    The coefficients of the Gaussian binomial [2 l + n over n].
+
+    Examples
+    --------
+    >>> weight_multiplicities(1, 2)  # L = 0 and L = 2
+    (1, 1, 2, 1, 1)
+    """
+    if l < 0 or n < 0:
+        raise InputError(f"symmetric power: expected l, n >= 0, got l = {l}, n = {n}")
+    # Multisets of at most n numbers m + l = 0 .. 2 l, by their number and their sum.
+    table = [[0] * (2 * l * n + 1) for _ in range(n + 1)]
+    table[0][0] = 1
+    for step in range(2 * l + 1):
+        for k in range(1, n + 1):
+            for total in range(step, 2 * l * n + 1):
+                table[k][total] += table[k - 1][total - step]
+    return tuple(table[n])
+
+
+def product_sigma(factors: Sequence[tuple[int, int, int]], lam: int) -> int:
+    r"""The sigma of an irrep lam in a product: sigma (-1)^lam = prod (sigma_f (-1)^l_f)^n_f.
+
+    Parameters
+    ----------
+    factors : sequence of (l, sigma, n)
+    lam : int
+    """
+    parity = (-1) ** lam
+    for l, sigma, n in factors:
+        parity *= (sigma * (-1) ** l) ** n
+    return parity
+
+
+def number_of_couplings(factors: Sequence[tuple[int, int, int]], lam: int, sigma: int) -> int:
+    r"""Number of independent equivariant polynomials of type (lam, sigma).
+
+    Parameters
+    ----------
+    factors : sequence of (l, sigma, n)
+        Distinct irreps and the degree of the polynomial in each.
+    lam, sigma : int
+
+    Examples
+    --------
+    Three vectors have one true scalar, a . (b x c), only if one or three are axial:
+
+    >>> polar, axial = (1, 1, 1), (1, -1, 1)
+    >>> number_of_couplings([polar, polar, axial], 0, 1), number_of_couplings([polar] * 3, 0, 1)
+    (1, 0)
+    """
+    if lam < 0 or sigma not in (-1, 1):
+        raise InputError(f"irrep: expected lam >= 0 and sigma = +-1, got ({lam}, {sigma})")
+    if product_sigma(factors, lam) != sigma:
+        return 0
+    weights = [1]
+    for l, _, n in factors:
+        power = weight_multiplicities(l, n)
+        longer = [0] * (len(weights) + len(power) - 1)
+        for i, a in enumerate(weights):
+            for j, b in enumerate(power):
+                longer[i + j] += a * b
+        weights = longer
+    top = (len(weights) - 1) // 2
+
+    def multiplicity(M: int) -> int:
+        return weights[top + M] if M <= top else 0
+
+    return multiplicity(lam) - multiplicity(lam + 1)
