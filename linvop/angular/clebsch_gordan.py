@@ -42,7 +42,7 @@ from linvop.errors import InputError
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["check_triangle", "complex_coefficient", "real_coupling", "real_squares"]
+__all__ = ["check_triangle", "complex_coefficient", "real_coupling", "real_squares", "root"]
 
 
 def check_triangle(l1: int, l2: int, lam: int) -> None:
@@ -77,8 +77,8 @@ def complex_coefficient(l1: int, m1: int, l2: int, m2: int, lam: int, mu: int) -
             f"(l1, m1) = ({l1}, {m1}), (l2, m2) = ({l2}, {m2}): expected |m1| <= l1, |m2| <= l2"
         )
     if m1 + m2 != mu or abs(mu) > lam or not abs(l1 - l2) <= lam <= l1 + l2:
-        return _root(Fraction(0))
-    return _root(_complex_square(l1, m1, l2, m2, lam))
+        return root(Fraction(0))
+    return root(_complex_square(l1, m1, l2, m2, lam))
 
 
 def real_coupling(l1: int, l2: int, lam: int) -> dict[tuple[int, int, int], sympy.Expr]:
@@ -103,7 +103,7 @@ def real_coupling(l1: int, l2: int, lam: int) -> dict[tuple[int, int, int], symp
     >>> real_coupling(1, 1, 0)
     {(0, 0, 0): -sqrt(3)/3, (1, 1, 0): -sqrt(3)/3, (2, 2, 0): -sqrt(3)/3}
     """
-    return {key: _root(square) for key, square in real_squares(l1, l2, lam).items()}
+    return {key: root(square) for key, square in real_squares(l1, l2, lam).items()}
 
 
 def real_squares(l1: int, l2: int, lam: int) -> dict[tuple[int, int, int], Fraction]:
@@ -176,8 +176,8 @@ def _complex_square(l1: int, m1: int, l2: int, m2: int, lam: int) -> Fraction:
     return Fraction(numerator, denominator)
 
 
-def _root(square: Fraction) -> sympy.Expr:
-    """The number whose signed square is given."""
+def root(square: Fraction) -> sympy.Expr:
+    r"""Return the number whose signed square is given, exactly."""
     import sympy
 
     root = sympy.sqrt(sympy.Rational(abs(square.numerator), square.denominator))

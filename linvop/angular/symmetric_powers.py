@@ -25,12 +25,17 @@ from collections import Counter
 from fractions import Fraction
 from functools import cache
 from itertools import combinations_with_replacement, product
-from math import comb, factorial, prod
+from math import comb, factorial, gcd, lcm, prod
+from typing import TYPE_CHECKING
 
+from linvop.angular.clebsch_gordan import root
 from linvop.angular.real_harmonics import phase_power
 from linvop.errors import InputError
 
-__all__ = ["symmetric_power"]
+if TYPE_CHECKING:
+    import sympy
+
+__all__ = ["exact_power", "symmetric_power"]
 
 Monomial = tuple[int, ...]
 """Positions m + l of the factors, ascending."""
@@ -67,6 +72,16 @@ def symmetric_power(
         raise InputError(f"symmetric power: expected l, n, lam >= 0, got {l}, {n}, {lam}")
     return tuple(
         _real_coefficients(l, n, lam, vector, norm) for vector, norm in _highest(l, n, lam)
+    )
+
+
+def exact_power(
+    l: int, n: int, lam: int
+) -> tuple[dict[tuple[Monomial, int], sympy.Expr], ...]:
+    r"""Return `symmetric_power` as sympy numbers."""
+    return tuple(
+        {key: root(square) for key, square in polynomial.items()}
+        for polynomial in symmetric_power(l, n, lam)
     )
 
 
@@ -141,8 +156,6 @@ def _null_space(l: int, domain: list[Monomial], image: list[Monomial]) -> list[V
 
 def _coprime(vector: dict[Monomial, Fraction]) -> Vector:
     """The multiple with coprime integer entries, the first of them positive."""
-    from math import gcd, lcm
-
     kept = {a: x for a, x in sorted(vector.items()) if x}
     scale = lcm(*(x.denominator for x in kept.values()))
     whole = {a: int(x * scale) for a, x in kept.items()}

@@ -1,44 +1,40 @@
-r"""Real couplings as float64: computed exactly, rounded once, cached in memory and on disk.
+r"""Exact coefficients as float64: computed exactly, rounded once, cached in memory and on disk.
 
 The only module of linvop that turns exact coefficients into floats. A table is looked up in
-memory, then in the cache folder, and else computed. Tables come in *sets*: set n holds
-every (l1, l2, lam) with max(l1, l2) = n, the first one all up to `FIRST_SET`.
+memory, then on the disk (`disk_cache`), and else computed. Tables come in *sets*, one file each:
 
-The cache folder is ``LINVOP_CACHE_DIR`` if that is set, else the user's cache folder. A set
-is one file, named by a hash of the source text behind it, so that a change of the
-mathematics asks for a new name. A cache is not user data: a damaged file is made afresh and
-a folder that cannot be written only costs the computation.
+- couplings: set n holds every (l1, l2, lam) with max(l1, l2) = n, the first one all up to
+  `FIRST_SET`;
+- symmetric powers: for each (l, n) every lam up to `FIRST_LAM`, and one for those above.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from fractions import Fraction
 from functools import cache
-from hashlib import sha256
-from io import BytesIO
 from math import isqrt
-from pathlib import Path
 
 import numpy as np
 
 from linvop.angular.clebsch_gordan import check_triangle, real_squares
+from linvop.angular.disk_cache import cached_arrays
+from linvop.angular.symmetric_powers import symmetric_power
+from linvop.errors import InputError
 
-__all__ = ["FIRST_SET", "cache_directory", "coupling_table", "sparse_coupling"]
+__all__ = ["FIRST_SET", "coupling_table", "power_table", "sparse_coupling"]
 
 FIRST_SET = 4
 """Largest l of the tables that are made together at first use."""
 
+FIRST_LAM = 12
+"""Largest lam of the symmetric powers that are made together."""
+
 Sparse = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _SOURCES = ("real_harmonics.py", "clebsch_gordan.py", "tables.py")
-"""What a table depends on; this file because of the rounding and the file's layout."""
+"""What a coupling depends on; this file because of the rounding and the file's layout."""
 
-_DIGEST = 32
-"""Bytes of SHA-256 at the head of a file."""
-
+_POWER_SOURCES = (*_SOURCES, "symmetric_powers.py")
 
 @cache
 def coupling_table(l1: int, l2: int, lam: int) -> np.ndarray:
@@ -85,26 +81,60 @@ def sparse_coupling(l1: int, l2: int, lam: int) -> Sparse:
     return _set(max(l1, l2, FIRST_SET))[l1, l2, lam]
 
 
-def cache_directory() -> Path:
-    r"""Return the folder for what linvop can compute again; it need not exist."""
-    named = os.environ.get("LINVOP_CACHE_DIR")
-    if named:
-        return Path(named)
-    from platformdirs import user_cache_dir
+@cache
+def power_table(l: int, n: int, lam: int) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
+    r"""Return the polynomials of `symmetric_power` as flat arrays.
 
-    return Path(user_cache_dir("linvop"))
+    Returns
+    -------
+    tuple of (monomials, mu, value), one for each polynomial
+        monomials : (n_nonzero, n) int64, ascending positions m + l;
+        mu : (n_nonzero,) int64, position on the axis of lam; value : (n_nonzero,) float64,
+        each number correctly rounded. Sorted by mu, then monomial; read-only.
+
+    Raises
+    ------
+    InputError
+        If l or lam is negative, or n is below 1.
+    """
+    if l < 0 or n < 1 or lam < 0:
+        raise InputError(f"power {n} of l = {l} to lam = {lam}: expected l, lam >= 0 and n >= 1")
+    return _power_set(l, n, lam > FIRST_LAM).get(lam, ())
+
+
+@cache
+def _power_set(
+    l: int, n: int, high: bool
+) -> dict[int, tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]]:
+    """All polynomials of one power with lam up to `FIRST_LAM`, or above."""
+    name = f"powers-l{l}-n{n}-{'high' if high else 'low'}"
+    arrays = cached_arrays(name, _POWER_SOURCES, lambda: _compute_powers(l, n, high))
+    tables: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+    starts = arrays["starts"]
+    for lam, first, last in zip(arrays["lams"].tolist(), starts[:-1], starts[1:], strict=True):
+        chosen = slice(first, last)
+        table = arrays["monomials"][chosen], arrays["mu"][chosen], arrays["value"][chosen]
+        tables.setdefault(lam, []).append(table)
+    return {lam: tuple(polynomials) for lam, polynomials in tables.items()}
+
+
+def _compute_powers(l: int, n: int, high: bool) -> dict[str, np.ndarray]:
+    wanted = range(FIRST_LAM + 1, l * n + 1) if high else range(min(FIRST_LAM, l * n) + 1)
+    polynomials = [(lam, p) for lam in wanted for p in symmetric_power(l, n, lam)]
+    keys = [key for _, p in polynomials for key in p]
+    return {
+        "lams": np.array([lam for lam, _ in polynomials], dtype=np.int64),
+        "starts": np.cumsum([0, *(len(p) for _, p in polynomials)], dtype=np.int64),
+        "monomials": np.array([a for a, _ in keys], dtype=np.int64).reshape(len(keys), n),
+        "mu": np.array([mu for _, mu in keys], dtype=np.int64),
+        "value": np.array([_rounded_root(x) for _, p in polynomials for x in p.values()]),
+    }
 
 
 @cache
 def _set(n: int) -> dict[tuple[int, int, int], Sparse]:
     """Set n from its file or, that failing, computed and left there for the next time."""
-    path = _cache_file(n)
-    arrays = _load(path)
-    if arrays is None:
-        arrays = _compute(n)
-        _store(path, arrays)
-    for array in arrays.values():
-        array.flags.writeable = False
+    arrays = cached_arrays(f"couplings-l{n}", _SOURCES, lambda: _compute(n))
     index, value, starts = arrays["index"], arrays["value"], arrays["starts"]
     tables = {}
     for triple, first, last in zip(arrays["triples"], starts[:-1], starts[1:], strict=True):
@@ -148,62 +178,3 @@ def _rounded_root(square: Fraction) -> float:
     sticky = bool(rest) or root * root != scaled
     magnitude = (2 * root + sticky) / (1 << shift + 1)
     return magnitude if square >= 0 else -magnitude
-
-
-def _cache_file(n: int) -> Path | None:
-    """Where set n belongs; None where the sources cannot be read and so give no key."""
-    digest = sha256()
-    try:
-        for name in _SOURCES:
-            digest.update(Path(__file__).with_name(name).read_bytes())
-    except OSError:
-        return None
-    return cache_directory() / f"couplings-l{n}-{digest.hexdigest()[:24]}.cache"
-
-
-def _load(path: Path | None) -> dict[str, np.ndarray] | None:
-    """The arrays in `path`; None if it is absent, unreadable or not what `_store` wrote.
-
-    The checksum is ours, and comes first, because a zip file's own covers neither its
-    directory nor an array whose damaged header ends it early.
-    """
-    if path is None:
-        return None
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    digest, payload = content[:_DIGEST], content[_DIGEST:]
-    if sha256(payload).digest() != digest:
-        return None
-    with np.load(BytesIO(payload), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _store(path: Path | None, arrays: dict[str, np.ndarray]) -> None:
-    """Write a SHA-256 and the npz file it is of, beside `path`, and rename.
-
-    Readers, in this process or another, see all of it or nothing.
-    """
-    if path is None:
-        return
-    buffer = BytesIO()
-    np.savez(
-        buffer,
-        triples=arrays["triples"],
-        starts=arrays["starts"],
-        index=arrays["index"],
-        value=arrays["value"],
-    )
-    payload = buffer.getvalue()
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(sha256(payload).digest() + payload)
-        os.replace(temporary, path)
-    except OSError:
-        if temporary is not None:
-            with suppress(OSError):
-                os.unlink(temporary)
