@@ -92,7 +92,5 @@ def number_of_couplings(factors: Sequence[tuple[int, int, int]], lam: int, sigma
         weights = longer
     top = (len(weights) - 1) // 2
 
-    def multiplicity(M: int) -> int:
-        return weights[top + M] if M <= top else 0
-
-    return multiplicity(lam) - multiplicity(lam + 1)
+    above = [*weights[top:], *[0] * (lam + 2)]  # M = 0, 1, ...
+    return above[lam] - above[lam + 1]

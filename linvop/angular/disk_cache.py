@@ -95,7 +95,7 @@ def _store(path: Path | None, arrays: dict[str, np.ndarray]) -> None:
     if path is None:
         return
     buffer = BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # keywords are names of arrays
     payload = buffer.getvalue()
     temporary = None
     try:

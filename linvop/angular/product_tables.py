@@ -69,9 +69,7 @@ def product_table(powers: Powers, lam: int) -> ProductTable:
 
     trees = coupling_trees(powers, lam)
     made: dict[tuple, csr_array] = {}
-    blocks = [
-        _coupled(tuple(tree.powers), tree.leaves, tree.nodes, made) for tree in trees
-    ]
+    blocks = [_coupled(tuple(tree.powers), tree.leaves, tree.nodes, made) for tree in trees]
     monomials = _monomials(powers)
     if not blocks:
         return ProductTable(0, monomials[:0], np.zeros(1, np.int64), *_nothing())

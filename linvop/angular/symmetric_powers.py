@@ -12,7 +12,8 @@ integer matrix. They are orthogonalised over the rationals in the inner product
           \prod_m \binom{2l}{l+m}^{-a_m}
 
 (a_m how often m occurs), lowered with J_-, and normalised last. With
-``v = sum_a v_a e^a`` of norm 1 the polynomial is ``y_M = sum_a v_a prod_m binom^{-a_m/2} x_m^{a_m}``.
+``v = sum_a v_a e^a`` of norm 1 the polynomial is
+``y_M = sum_a v_a prod_m binom^{-a_m/2} x_m^{a_m}``.
 Real components follow with U of `real_harmonics`, and the phase rule of `clebsch_gordan`: the
 imaginary part where ``n l + L`` is odd. As binom(2l, l+m) is even in m and every entry of U a
 power of i times one root, each real coefficient is an integer times one root: it is kept as its
@@ -45,9 +46,7 @@ Vector = dict[Monomial, int]
 
 
 @cache
-def symmetric_power(
-    l: int, n: int, lam: int
-) -> tuple[dict[tuple[Monomial, int], Fraction], ...]:
+def symmetric_power(l: int, n: int, lam: int) -> tuple[dict[tuple[Monomial, int], Fraction], ...]:
     r"""Orthonormal equivariant polynomials of degree n in one real irrep l, of type lam.
 
     Returns
@@ -75,9 +74,7 @@ def symmetric_power(
     )
 
 
-def exact_power(
-    l: int, n: int, lam: int
-) -> tuple[dict[tuple[Monomial, int], sympy.Expr], ...]:
+def exact_power(l: int, n: int, lam: int) -> tuple[dict[tuple[Monomial, int], sympy.Expr], ...]:
     r"""Return `symmetric_power` as sympy numbers."""
     return tuple(
         {key: root(square) for key, square in polynomial.items()}
@@ -88,9 +85,7 @@ def exact_power(
 def _monomials(l: int, n: int, weight: int) -> list[Monomial]:
     """All monomials of a weight, in lexicographic order."""
     return [
-        a
-        for a in combinations_with_replacement(range(2 * l + 1), n)
-        if sum(a) - n * l == weight
+        a for a in combinations_with_replacement(range(2 * l + 1), n) if sum(a) - n * l == weight
     ]
 
 
@@ -203,8 +198,6 @@ def _expand(l: int, a: Monomial, value: int, power: int, sums: dict[Monomial, li
     """Add ``i^power value prod_m x^complex_m`` in real components, roots of 1/2 apart."""
     choices = [(p,) if p == l else (p, 2 * l - p) for p in a]
     for reals in product(*choices):
-        total = power + sum(
-            phase_power(p - l, r - l) for p, r in zip(a, reals, strict=True)
-        )
+        total = power + sum(phase_power(p - l, r - l) for p, r in zip(a, reals, strict=True))
         parts = sums.setdefault(tuple(sorted(reals)), [0, 0])
         parts[total % 2] += value if total % 4 < 2 else -value

@@ -36,6 +36,7 @@ _SOURCES = ("real_harmonics.py", "clebsch_gordan.py", "tables.py")
 
 _POWER_SOURCES = (*_SOURCES, "symmetric_powers.py")
 
+
 @cache
 def coupling_table(l1: int, l2: int, lam: int) -> np.ndarray:
     r"""Return the real coupling coefficients ``C[m1, m2, mu]``, dense.

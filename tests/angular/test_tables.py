@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linvop.angular import tables
+from linvop.angular import disk_cache, tables
 from linvop.angular.clebsch_gordan import complex_coefficient, real_squares
+from linvop.angular.disk_cache import cache_directory
 from linvop.angular.real_harmonics import solid_harmonics
-from linvop.angular.tables import FIRST_SET, cache_directory, coupling_table, sparse_coupling
+from linvop.angular.symmetric_powers import symmetric_power
+from linvop.angular.tables import FIRST_SET, coupling_table, power_table, sparse_coupling
 from linvop.errors import InputError
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden" / "cg_real.npz"
@@ -23,7 +25,7 @@ PAIRS = list(itertools.product(range(5), repeat=2))
 
 
 def _forget():
-    for function in (tables._set, coupling_table, sparse_coupling):
+    for function in (tables._set, tables._power_set, coupling_table, sparse_coupling, power_table):
         function.cache_clear()
 
 
@@ -172,10 +174,10 @@ def test_a_damaged_file_is_made_afresh(folder, computed, damage):
 
 
 def test_changed_mathematics_is_not_served_old_tables(folder, computed, tmp_path, monkeypatch):
-    here = Path(tables.__file__)
+    here = Path(disk_cache.__file__)
     for name in tables._SOURCES:
         (tmp_path / name).write_bytes(here.with_name(name).read_bytes())
-    monkeypatch.setattr(tables, "__file__", str(tmp_path / here.name))
+    monkeypatch.setattr(disk_cache, "__file__", str(tmp_path / here.name))
     for name in tables._SOURCES:
         coupling_table(1, 1, 1)
         with (tmp_path / name).open("a") as source:
@@ -191,7 +193,7 @@ def test_without_sources_or_a_writable_folder_tables_are_computed(computed, tmp_
     monkeypatch.setenv("LINVOP_CACHE_DIR", str(tmp_path / "file" / "below"))
     _forget()
     C = coupling_table(1, 1, 2).copy()
-    monkeypatch.setattr(tables, "__file__", str(tmp_path / "nowhere.py"))
+    monkeypatch.setattr(disk_cache, "__file__", str(tmp_path / "nowhere.py"))
     _forget()
     assert np.array_equal(coupling_table(1, 1, 2), C)
     assert computed == [FIRST_SET] * 2
@@ -225,3 +227,24 @@ def test_processes_may_meet_in_one_folder_and_none_needs_sympy(folder):
         replies = {process.communicate()[0].strip() for process in running}
         assert replies == {f"{float(abs(coupling_table(2, 3, 4)).sum())} False"}
     assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("l", "n", "lam"), [(1, 3, 1), (2, 3, 2), (3, 2, 4), (2, 4, 4), (4, 4, 13)]
+)
+def test_powers_are_the_exact_ones_rounded(folder, l, n, lam):
+    for _ in ("computed", "read from disk"):
+        found = power_table(l, n, lam)
+        exact = symmetric_power(l, n, lam)
+        assert len(found) == len(exact) > 0
+        for (monomials, mu, value), polynomial in zip(found, exact, strict=True):
+            keys = list(zip(map(tuple, monomials.tolist()), mu.tolist(), strict=True))
+            assert keys == list(polynomial)
+            squares = [Fraction(x) * abs(Fraction(x)) for x in value.tolist()]
+            for square, wanted in zip(squares, polynomial.values(), strict=True):
+                assert abs(square / wanted - 1) < Fraction(1, 2**51)
+        _forget()
+    assert len(list(folder.iterdir())) == 1
+    assert power_table(1, 2, 1) == ()
+    with pytest.raises(InputError, match="n >= 1"):
+        power_table(1, 0, 0)
