@@ -33,6 +33,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from linvop.basis.labels import TOTAL, SiteLabel
+from linvop.basis.truncation import shell_degrees
 from linvop.errors import InputError
 from linvop.orbitals.shells import AOBasis, Shell
 
@@ -68,6 +69,10 @@ class SiteEnumeration:
     screenings : tuple of (float or None)
         One family of contractions for each; they do not mix within a word.
     lam_max : int
+    max_degree : float or None
+        Words above it are left out (`linvop.basis.truncation`).
+    max_body_order : int or None
+        Words of more bodies are left out.
     """
 
     ao: AOBasis
@@ -78,6 +83,8 @@ class SiteEnumeration:
     sources: str
     screenings: tuple[float | None, ...]
     lam_max: int
+    max_degree: float | None = None
+    max_body_order: int | None = None
 
     @cached_property
     def shells(self) -> dict[str, tuple[Shell, ...]]:
@@ -115,6 +122,24 @@ class SiteEnumeration:
             return tuple((int(a), int(b)) for a, b in pairwise(counts))
         return tuple((k, k + 1) for k in range(n))
 
+    @cached_property
+    def shell_degrees(self) -> dict[str, tuple[int, ...]]:
+        """Degree of each shell of each species."""
+        return {s: shell_degrees(shells) for s, shells in self.shells.items()}
+
+    @cached_property
+    def channel_degrees(self) -> tuple[int, ...]:
+        """Degree of each channel; nothing for those that hold several shells."""
+        if self.resolution != "shell":
+            return (0,) * len(self.channel_names)
+        return tuple(d for s in self.species for d in self.shell_degrees[s])
+
+    def degree(self, species: str, channels: tuple[int, ...], a: int, b: int) -> int:
+        """Degree of a word between two shells of a species."""
+        shells = self.shell_degrees[species]
+        inner = sum(self.channel_degrees[c] for c in channels)
+        return len(channels) + 1 + shells[a] + shells[b] + inner
+
     def paths(self, kappa: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
         """All (sources, channels) of order kappa, as indices."""
         n_sources, n_channels = len(self.source_names), len(self.channel_names)
@@ -149,7 +174,8 @@ class SiteEnumeration:
             for kappa in range(1, self.kappa + 1)
             for a, b in self._outer(species, irrep)
             for sources, channels in self.paths(kappa)
-            if self._is_kept(species, irrep, target, sources, channels, a, b)
+            if self._is_within(species, channels, a, b)
+            and self._is_kept(species, irrep, target, sources, channels, a, b)
         ]
         words = self._drop_proportional(species, irrep, target, words)
         return [(family, *word) for family in range(len(self.screenings)) for word in words]
@@ -184,6 +210,12 @@ class SiteEnumeration:
             for b, sb in enumerate(shells)
             if irrep in allowed_irreps(sa.l, sb.l, self.lam_max)
         ]
+
+    def _is_within(self, species: str, channels: tuple[int, ...], a: int, b: int) -> bool:
+        """Whether a word is within degree and body order."""
+        if self.max_body_order is not None and 2 * (len(channels) + 1) > self.max_body_order:
+            return False
+        return self.max_degree is None or (self.degree(species, channels, a, b) <= self.max_degree)
 
     def _is_kept(
         self,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["TOTAL", "SiteLabel"]
+__all__ = ["TOTAL", "Label", "ProductLabel", "SiteLabel"]
 
 TOTAL = "*"
 """The source that is all nuclei, and the channel that is all AOs."""
@@ -57,13 +57,75 @@ class SiteLabel:
     screening: float | None
     body_order: int | None
 
-    def __str__(self) -> str:
+    @property
+    def nu(self) -> int:
+        """Number of factors of a product; this is one by itself."""
+        return 1
+
+    @property
+    def word(self) -> str:
+        """The name without the centre: ``<1s|V H:1s V|2p> lam=1 sigma=+1``."""
         factors = [f"V({z})" if z != TOTAL else "V" for z in self.sources]
         word = factors[0]
         for channel, factor in zip(self.channels, factors[1:], strict=True):
             word += f" {channel} {factor}"
         tail = "" if self.screening is None else f" zeta={self.screening:g}"
         return (
-            f"{self.species} <{self.shells[0]}|{word}|{self.shells[1]}> "
-            f"lam={self.lam} sigma={self.sigma:+d}{tail}"
+            f"<{self.shells[0]}|{word}|{self.shells[1]}> lam={self.lam} sigma={self.sigma:+d}{tail}"
         )
+
+    def __str__(self) -> str:
+        return f"{self.species} {self.word}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductLabel:
+    r"""Name of one column of products of site features.
+
+    Attributes
+    ----------
+    factors : tuple of SiteLabel, length nu
+        Equal ones stand together.
+    leaves, nodes : tuple
+        The coupling tree (`linvop.angular.trees`).
+    lam, sigma : int
+        Irrep of the product.
+    """
+
+    factors: tuple[SiteLabel, ...]
+    leaves: tuple[tuple[int, int], ...]
+    nodes: tuple[int, ...]
+    lam: int
+    sigma: int
+
+    @property
+    def species(self) -> str:
+        """Of the atom at the centre."""
+        return self.factors[0].species
+
+    @property
+    def nu(self) -> int:
+        """Number of factors."""
+        return len(self.factors)
+
+    @property
+    def kappa(self) -> int:
+        """Number of V in all factors together."""
+        return sum(factor.kappa for factor in self.factors)
+
+    @property
+    def body_order(self) -> int | None:
+        """Largest number of distinct atoms; each factor adds all of its own but the centre."""
+        bodies = [factor.body_order for factor in self.factors]
+        if any(b is None for b in bodies):
+            return None
+        return 1 + sum(b - 1 for b in bodies if b is not None)
+
+    def __str__(self) -> str:
+        factors = " x ".join(factor.word for factor in self.factors)
+        leaves = " ".join(f"{L}" if not copy else f"{L}.{copy}" for L, copy in self.leaves)
+        tree = f"({leaves} : {' '.join(map(str, self.nodes))})"
+        return f"{self.species} {factors} {tree} lam={self.lam} sigma={self.sigma:+d}"
+
+
+Label = SiteLabel | ProductLabel

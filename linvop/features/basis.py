@@ -22,7 +22,8 @@ from linvop.basis.enumeration import (
     SiteEnumeration,
     allowed_irreps,
 )
-from linvop.basis.labels import SiteLabel
+from linvop.basis.labels import Label
+from linvop.basis.products import ProductEnumeration
 from linvop.errors import InputError
 from linvop.features.contractions import SiteFeatures, compiled
 from linvop.integrals import System
@@ -66,7 +67,7 @@ class Basis:
     kappa : int
         Largest number of factors V; 1, 2, ... kappa are all in the basis.
     nu : int
-        Order of products of site features; 1 is what this version has.
+        Largest number of site features in a product, 1 to 5.
     resolution : {"shell", "species", "total"}
         Which channels between the factors are told apart. ``total`` is plain powers.
     metric : {"ao", "overlap", "lowdin"}
@@ -77,7 +78,12 @@ class Basis:
         Exponent zeta (Bohr^-2) that screens the nuclei (`linvop.integrals`). Of several,
         each gives a family of features of its own; None is the bare potential.
     lam_max : int
-        Largest angular momentum of a feature.
+        Largest angular momentum of a feature, and of the factors of products.
+    max_degree : None, float, or one of these for each nu
+        Largest degree (`linvop.basis.truncation`): a number for every nu, or a sequence or a
+        mapping ``{nu: degree}``. None is no limit, which products (nu > 1) do not allow.
+    body_order : None or int
+        Largest body order; metric ``ao`` only, others have none.
 
     Raises
     ------
@@ -101,6 +107,8 @@ class Basis:
     sources: str = "total"
     screening: float | Sequence[float | None] | None = None
     lam_max: int = 4
+    max_degree: float | Sequence[float | None] | Mapping[int, float] | None = None
+    body_order: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ao", AOBasis(self.ao))
@@ -113,17 +121,15 @@ class Basis:
                 raise InputError(
                     f"{name}: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
-        for name, lowest, highest in (("kappa", 1, 6), ("lam_max", 0, 2 * L_MAX)):
+        for name, lowest, highest in (("kappa", 1, 6), ("nu", 1, 5), ("lam_max", 0, 2 * L_MAX)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
                 raise InputError(f"{name}: expected an integer, got {value!r}")
             if not lowest <= value <= highest:
                 raise InputError(f"{name}: expected {lowest} to {highest}, got {value}")
             object.__setattr__(self, name, int(value))
-        if self.nu != 1:
-            raise InputError(
-                f"nu: this version has single site features (nu = 1) only, got {self.nu!r}"
-            )
+        object.__setattr__(self, "max_degree", _degrees(self.max_degree, self.nu))
+        _check_body_order(self.body_order, self.metric)
         object.__setattr__(self, "screening", _screenings(self.screening))
 
     def __repr__(self) -> str:
@@ -131,6 +137,8 @@ class Basis:
         values["ao"] = values["ao"].spec
         if len(self.screenings) == 1:
             values["screening"] = self.screenings[0]
+        if len(set(self.max_degrees)) == 1:
+            values["max_degree"] = self.max_degrees[0]
         return f"Basis({', '.join(f'{k}={v!r}' for k, v in values.items())})"
 
     @property
@@ -143,14 +151,27 @@ class Basis:
         """The AO basis as an object."""
         return self.ao  # type: ignore[return-value]
 
+    @property
+    def max_degrees(self) -> tuple[float | None, ...]:
+        """The largest degree for nu = 1, 2, ..."""
+        return self.max_degree  # type: ignore[return-value]
+
     def enumeration(self, species: Iterable[str | int]) -> SiteEnumeration:
-        """Enumeration of the columns for a list of species."""
+        """Enumeration of the columns of nu = 1 for a list of species."""
         return _enumeration(self, ordered_species(species))
+
+    def products(self, species: Iterable[str | int]) -> ProductEnumeration | None:
+        """Enumeration of the columns of nu > 1, if there are any."""
+        return _products(self, ordered_species(species))
 
     def irreps(self, species: Iterable[str | int]) -> tuple[Irrep, ...]:
         """All (lam, sigma) that some pair of shells reaches, in order."""
         found: set[Irrep] = set()
+        products = self.products(species)
         for s in ordered_species(species):
+            if products is not None:
+                every = ((lam, sigma) for lam in range(self.lam_max + 1) for sigma in (1, -1))
+                found.update(irrep for irrep in every if products.products(s, irrep))
             shells: tuple[Shell, ...] = self.ao_basis.shells(s)
             for a in shells:
                 for b in shells:
@@ -163,8 +184,8 @@ class Basis:
         *,
         target: str = "site",
         irreps: Sequence[Irrep] | None = None,
-    ) -> list[SiteLabel]:
-        r"""Every column by name, in storage order: species, irrep, column.
+    ) -> list[Label]:
+        r"""Every column by name, in storage order: species, irrep, nu, column.
 
         Parameters
         ----------
@@ -174,22 +195,23 @@ class Basis:
         irreps : sequence of (lam, sigma), optional
             Default: all.
         """
-        enumeration = self.enumeration(species)
+        enumeration, products = self.enumeration(species), self.products(species)
         wanted = self.irreps(species) if irreps is None else irreps
-        return [
-            label
-            for s in enumeration.species
-            for irrep in wanted
-            for label in enumeration.labels(s, irrep, target)
-        ]
+        found: list[Label] = []
+        for s in enumeration.species:
+            for irrep in wanted:
+                found += enumeration.labels(s, irrep, target)
+                found += [] if products is None else products.labels(s, irrep)
+        return found
 
     def counts(
         self, species: Iterable[str | int], *, target: str = "site"
     ) -> dict[tuple[str, int, int], int]:
         """Number of columns of each (species, lam, sigma)."""
-        enumeration = self.enumeration(species)
+        enumeration, products = self.enumeration(species), self.products(species)
         return {
             (s, *irrep): len(enumeration.columns(s, irrep, target))
+            + (0 if products is None else products.count(s, irrep))
             for s in enumeration.species
             for irrep in self.irreps(species)
         }
@@ -208,7 +230,7 @@ class Basis:
         if target not in TARGETS:
             raise InputError(f"target: expected one of {', '.join(TARGETS)}, got {target!r}")
         wanted = self.irreps(species) if irreps is None else tuple(irreps)
-        return compiled(self.enumeration(species), wanted, target)
+        return compiled(self.enumeration(species), self.products(species), wanted, target)
 
     def evaluate(
         self,
@@ -256,6 +278,43 @@ def _screenings(value: object) -> tuple[float | None, ...]:
     return tuple(out)
 
 
+def _degrees(value: object, nu: int) -> tuple[float | None, ...]:
+    """One limit for each order of products."""
+    items: Sequence[object]
+    if isinstance(value, Mapping):
+        keys = {str(k): v for k, v in value.items()}
+        if not set(keys) <= {str(k) for k in range(1, nu + 1)}:
+            raise InputError(f"max_degree: expected keys 1 to {nu} (nu), got {list(value)}")
+        items = [keys.get(str(k)) for k in range(1, nu + 1)]
+    elif isinstance(value, list | tuple):
+        items = value
+    else:
+        items = [value] * nu
+    if len(items) != nu:
+        raise InputError(f"max_degree: expected {nu} values, one for each nu, got {value!r}")
+    out: list[float | None] = []
+    for k, item in enumerate(items, start=1):
+        if item is None and k > 1:
+            raise InputError(
+                f"max_degree: expected a number for nu = {k}, got none: products need a limit, "
+                "such as max_degree=8 or max_degree={2: 8}"
+            )
+        number = isinstance(item, int | float | np.number) and not isinstance(item, bool)
+        if item is not None and not (number and np.isfinite(item) and item > 0):  # type: ignore
+            raise InputError(f"max_degree: expected positive numbers, got {item!r}")
+        out.append(None if item is None else float(item))  # type: ignore[arg-type]
+    return tuple(out)
+
+
+def _check_body_order(value: object, metric: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
+        raise InputError(f"body_order: expected an integer of at least 2, got {value!r}")
+    if metric != "ao":
+        raise InputError(f"body_order: expected metric 'ao', got {metric!r}, which has none")
+
+
 @lru_cache(maxsize=64)
 def _enumeration(basis: Basis, species: tuple[str, ...]) -> SiteEnumeration:
     return SiteEnumeration(
@@ -267,4 +326,14 @@ def _enumeration(basis: Basis, species: tuple[str, ...]) -> SiteEnumeration:
         basis.sources,
         basis.screenings,
         basis.lam_max,
+        basis.max_degrees[0],
+        basis.body_order,
     )
+
+
+@lru_cache(maxsize=64)
+def _products(basis: Basis, species: tuple[str, ...]) -> ProductEnumeration | None:
+    limits = tuple(d for d in basis.max_degrees[1:] if d is not None)
+    if not limits:
+        return None
+    return ProductEnumeration(_enumeration(basis, species), limits, basis.body_order)

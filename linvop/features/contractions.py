@@ -1,25 +1,43 @@
-r"""Contractions of V at the sites of a structure: from a `System` to features."""
+r"""Contractions of V at the sites of a structure and their products: `System` to features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 from linvop.basis.enumeration import Irrep, SiteEnumeration
+from linvop.basis.products import ProductEnumeration
 from linvop.errors import InputError
 from linvop.features.metric import factors
 from linvop.features.threads import one_blas_thread
 from linvop.integrals import System
 from linvop.kernels import cpu
 from linvop.kernels.plan import SitePlan, site_plan
+from linvop.kernels.product_plan import ProductPlan, product_plan
 from linvop.orbitals.order import ChannelOrder, channel_order
 
-__all__ = ["SiteFeatures", "compiled"]
+__all__ = ["Kernels", "SiteFeatures", "compiled"]
 
-Kernel = Callable[..., np.ndarray]
+
+class Kernels(Protocol):
+    r"""What evaluates plans: `linvop.kernels.cpu`, or its definition `linvop.kernels.reference`."""
+
+    def site_rows(self, *arguments) -> np.ndarray:
+        """Words of V at the sites."""
+
+    def product_rows(self, *arguments) -> np.ndarray:
+        """Products of them."""
+
+
+@dataclass(frozen=True)
+class ProductPlans:
+    r"""Products of one centre species: the site features A they are made of, and the products."""
+
+    factors: SitePlan
+    products: ProductPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +50,16 @@ class SiteFeatures:
     irreps : tuple of (lam, sigma)
     target : {"site", "structure"}
     plans : {species: SitePlan}
+        Of nu = 1.
+    product_plans : {species: ProductPlans}
+        Of nu > 1; empty where there are none.
     """
 
     enumeration: SiteEnumeration
     irreps: tuple[Irrep, ...]
     target: str
     plans: dict[str, SitePlan]
+    product_plans: dict[str, ProductPlans]
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -47,31 +69,34 @@ class SiteFeatures:
     def n_columns(self, irrep: Irrep) -> int:
         """Columns of a structure's row for one irrep: those of all species side by side."""
         k = self.irreps.index(irrep)
-        return sum(plan.n_columns[k] for plan in self.plans.values())
+        products = sum(plans.products.n_columns[k] for plans in self.product_plans.values())
+        return products + sum(plan.n_columns[k] for plan in self.plans.values())
 
     def sites(
-        self, system: System, kernel: Kernel = cpu.site_rows
+        self, system: System, kernels: Kernels = cpu
     ) -> dict[tuple[str, int, int], np.ndarray]:
         r"""Site features, ``{(species, lam, sigma): (n_sites, 2 lam + 1, n_columns)}``."""
         with one_blas_thread():
-            by_species = self._rows(system, kernel, summed=False)
-        out = {}
-        for s, rows in by_species.items():
-            for irrep, values in self.plans[s].split(rows).items():
-                out[(s, *irrep)] = values
-        return out
+            by_species = self._rows(system, kernels, summed=False)
+        return {
+            (s, *irrep): values
+            for s, features in by_species.items()
+            for irrep, values in features.items()
+        }
 
-    def structure(self, system: System, kernel: Kernel = cpu.site_rows) -> dict[Irrep, np.ndarray]:
+    def structure(self, system: System, kernels: Kernels = cpu) -> dict[Irrep, np.ndarray]:
         r"""Features summed over the atoms of each species, ``{irrep: (2 lam + 1, p)}``."""
         with one_blas_thread():
-            by_species = self._rows(system, kernel, summed=True)
-        split = {s: self.plans[s].split(rows) for s, rows in by_species.items()}
+            by_species = self._rows(system, kernels, summed=True)
         return {
-            irrep: np.concatenate([split[s][irrep][0] for s in self.species], axis=1)
+            irrep: np.concatenate([by_species[s][irrep][0] for s in self.species], axis=1)
             for irrep in self.irreps
         }
 
-    def _rows(self, system: System, kernel: Kernel, summed: bool) -> dict[str, np.ndarray]:
+    def _rows(
+        self, system: System, kernels: Kernels, summed: bool
+    ) -> dict[str, dict[Irrep, np.ndarray]]:
+        """``{species: {irrep: (n_rows, 2 lam + 1, n_columns)}}``, nu = 1 before products."""
         unknown = sorted(set(system.layout.symbols) - set(self.species))
         if unknown:
             raise InputError(f"species {', '.join(unknown)}: expected {', '.join(self.species)}")
@@ -89,9 +114,18 @@ class SiteFeatures:
             n_shells = len(self.enumeration.shells[s])
             starts = order.shell_start[shell : shell + n_shells + 1]
             shell += n_shells
-            row_of_site = np.zeros(len(sites), np.int64) if summed else np.arange(len(sites))
+            own = np.arange(len(sites))
+            row_of_site = np.zeros(len(sites), np.int64) if summed else own
             n_rows = 1 if summed else len(sites)
-            rows[s] = kernel(self.plans[s], *matrices, channel_start, starts, row_of_site, n_rows)
+            given = (*matrices, channel_start, starts)
+            plan = self.plans[s]
+            rows[s] = plan.split(kernels.site_rows(plan, *given, row_of_site, n_rows))
+            if s in self.product_plans:
+                plans = self.product_plans[s]
+                A = kernels.site_rows(plans.factors, *given, own, len(sites))
+                B = kernels.product_rows(plans.products, A, row_of_site, n_rows)
+                for irrep, values in plans.products.split(B).items():
+                    rows[s][irrep] = np.concatenate([rows[s][irrep], values], axis=2)
         return rows
 
     def _channel_start(self, order: ChannelOrder) -> np.ndarray:
@@ -100,7 +134,22 @@ class SiteFeatures:
 
 
 @lru_cache(maxsize=64)
-def compiled(enumeration: SiteEnumeration, irreps: tuple[Irrep, ...], target: str) -> SiteFeatures:
+def compiled(
+    enumeration: SiteEnumeration,
+    products: ProductEnumeration | None,
+    irreps: tuple[Irrep, ...],
+    target: str,
+) -> SiteFeatures:
     r"""Plans for all species of an enumeration; made once and kept."""
     plans = {s: site_plan(enumeration, s, irreps, target) for s in enumeration.species}
-    return SiteFeatures(enumeration, irreps, target, plans)
+    product_plans = {}
+    if products is not None:
+        one = products.factor_enumeration
+        product_plans = {
+            s: ProductPlans(
+                site_plan(one, s, products.factor_irreps(s), "site"),
+                product_plan(products, s, irreps),
+            )
+            for s in enumeration.species
+        }
+    return SiteFeatures(enumeration, irreps, target, plans, product_plans)

@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit
 
 from linvop.kernels.plan import SitePlan
+from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["site_rows"]
+__all__ = ["product_rows", "site_rows"]
 
 
 def site_rows(
@@ -55,6 +56,35 @@ def site_rows(
         groups,
         channel_start,
         shell_start,
+        row_of_site,
+        out,
+    )
+    return out
+
+
+def product_rows(
+    plan: ProductPlan, factors: np.ndarray, row_of_site: np.ndarray, n_rows: int
+) -> np.ndarray:
+    r"""Products of site features; see `linvop.kernels.reference.product_rows`.
+
+    Besides the output it needs the monomials of one product at a time.
+    """
+    out = np.zeros((n_rows, plan.row_size))
+    _products(
+        plan.product_shape,
+        plan.product_first,
+        plan.slot_offset,
+        plan.slot_stride,
+        plan.product_offset,
+        plan.product_stride,
+        plan.shape_monomials,
+        plan.position,
+        plan.shape_rows,
+        plan.shape_width,
+        plan.row_entries,
+        plan.entry_monomial,
+        plan.entry_value,
+        factors,
         row_of_site,
         out,
     )
@@ -163,3 +193,53 @@ def _words(
                         value = coupling_value[e] * entries[coupling_m1[e], coupling_m2[e]]
                         out[row, offset + stride * coupling_mu[e]] += value
                 entries[:width_a, :width_b] = 0.0
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _products(
+    product_shape,
+    product_first,
+    slot_offset,
+    slot_stride,
+    product_offset,
+    product_stride,
+    shape_monomials,
+    position,
+    shape_rows,
+    shape_width,
+    row_entries,
+    entry_monomial,
+    entry_value,
+    factors,
+    row_of_site,
+    out,
+):  # pragma: no cover - compiled
+    largest = 0
+    for shape in range(len(shape_width)):
+        largest = max(largest, shape_monomials[shape + 1] - shape_monomials[shape])
+    monomials = np.empty(largest)
+    for site in range(len(factors)):
+        A, B = factors[site], out[row_of_site[site]]
+        for p in range(len(product_shape)):
+            shape = product_shape[p]
+            base = shape_monomials[shape]
+            n_monomials = shape_monomials[shape + 1] - base
+            slot, last = product_first[p], product_first[p + 1]
+            offset, stride = slot_offset[slot], slot_stride[slot]
+            for k in range(n_monomials):
+                monomials[k] = A[offset + stride * position[base + k, 0]]
+            for s in range(1, last - slot):
+                offset, stride = slot_offset[slot + s], slot_stride[slot + s]
+                for k in range(n_monomials):
+                    monomials[k] *= A[offset + stride * position[base + k, s]]
+            width = shape_width[shape]
+            element, mu = product_offset[p], 0
+            for row in range(shape_rows[shape], shape_rows[shape + 1]):
+                total = 0.0
+                for e in range(row_entries[row], row_entries[row + 1]):
+                    total += entry_value[e] * monomials[entry_monomial[e]]
+                B[element + mu * product_stride[p]] += total
+                mu += 1
+                if mu == width:
+                    mu = 0
+                    element += 1

@@ -22,11 +22,41 @@ import numpy as np
 from linvop.angular.tables import sparse_coupling
 from linvop.basis.enumeration import Irrep, SiteEnumeration
 
-__all__ = ["SitePlan", "site_plan"]
+__all__ = ["Rows", "SitePlan", "site_plan"]
 
 
 @dataclass(frozen=True)
-class SitePlan:
+class Rows:
+    r"""Layout of a row of results: irrep by irrep, (2 lam + 1, n_columns).
+
+    Attributes
+    ----------
+    irreps : tuple of (lam, sigma)
+    n_columns : tuple of int
+        Columns of each irrep.
+    """
+
+    irreps: tuple[Irrep, ...]
+    n_columns: tuple[int, ...]
+
+    @property
+    def row_size(self) -> int:
+        """Numbers in one row of results."""
+        sizes = zip(self.irreps, self.n_columns, strict=True)
+        return sum((2 * lam + 1) * n for (lam, _), n in sizes)
+
+    def split(self, rows: np.ndarray) -> dict[Irrep, np.ndarray]:
+        """Views of ``rows`` (n, row_size) as {irrep: (n, 2 lam + 1, n_columns)}."""
+        views, start = {}, 0
+        for (lam, sigma), n in zip(self.irreps, self.n_columns, strict=True):
+            stop = start + (2 * lam + 1) * n
+            views[lam, sigma] = rows[:, start:stop].reshape(len(rows), 2 * lam + 1, n)
+            start = stop
+        return views
+
+
+@dataclass(frozen=True)
+class SitePlan(Rows):
     r"""Site features of one centre species, for some irreps, as arrays.
 
     Sources count ``family * n_source_names + z``. Shells count within the centre species.
@@ -56,9 +86,6 @@ class SitePlan:
     path_sources : (n_words, kappa) int, padded with -1
     path_channels : (n_words, kappa - 1) int, padded with -1
         The words spelled out, for the reference.
-    irreps : tuple of (lam, sigma)
-    n_columns : tuple of int
-        Columns of each irrep. A row of results is, irrep by irrep, (2 lam + 1, n_columns).
     """
 
     shell_l: np.ndarray
@@ -82,23 +109,6 @@ class SitePlan:
     coupling_value: np.ndarray
     path_sources: np.ndarray
     path_channels: np.ndarray
-    irreps: tuple[Irrep, ...]
-    n_columns: tuple[int, ...]
-
-    @property
-    def row_size(self) -> int:
-        """Numbers in one row of results."""
-        sizes = zip(self.irreps, self.n_columns, strict=True)
-        return sum((2 * lam + 1) * n for (lam, _), n in sizes)
-
-    def split(self, rows: np.ndarray) -> dict[Irrep, np.ndarray]:
-        """Views of ``rows`` (n, row_size) as {irrep: (n, 2 lam + 1, n_columns)}."""
-        views, start = {}, 0
-        for (lam, sigma), n in zip(self.irreps, self.n_columns, strict=True):
-            stop = start + (2 * lam + 1) * n
-            views[lam, sigma] = rows[:, start:stop].reshape(len(rows), 2 * lam + 1, n)
-            start = stop
-        return views
 
 
 class _Groups:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from linvop.kernels.plan import SitePlan
+from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["site_rows"]
+__all__ = ["product_rows", "site_rows"]
 
 
 def site_rows(
@@ -88,3 +89,36 @@ def _word(
         projector[channel_start[c] : channel_start[c + 1]] = 1
         product = (product * projector) @ factor
     return product
+
+
+def product_rows(
+    plan: ProductPlan, factors: np.ndarray, row_of_site: np.ndarray, n_rows: int
+) -> np.ndarray:
+    r"""Products of site features of one centre species, summed over the sites of each row.
+
+    Parameters
+    ----------
+    plan : ProductPlan
+    factors : (n_sites, n) float64
+        A: rows of `site_rows` for the factors.
+    row_of_site : (n_sites,) int64
+    n_rows : int
+
+    Returns
+    -------
+    (n_rows, plan.row_size) float64
+    """
+    out = np.zeros((n_rows, plan.row_size))
+    for p, shape in enumerate(plan.product_shape):
+        chosen = slice(plan.shape_monomials[shape], plan.shape_monomials[shape + 1])
+        monomials = np.ones((len(factors), chosen.stop - chosen.start))
+        for s, slot in enumerate(range(plan.product_first[p], plan.product_first[p + 1])):
+            place = plan.slot_offset[slot] + plan.slot_stride[slot] * plan.position[chosen, s]
+            monomials *= factors[:, place]
+        for k, row in enumerate(range(plan.shape_rows[shape], plan.shape_rows[shape + 1])):
+            t, mu = divmod(k, plan.shape_width[shape])
+            entries = slice(plan.row_entries[row], plan.row_entries[row + 1])
+            values = monomials[:, plan.entry_monomial[entries]] @ plan.entry_value[entries]
+            element = plan.product_offset[p] + t + mu * plan.product_stride[p]
+            np.add.at(out[:, element], row_of_site, values)
+    return out

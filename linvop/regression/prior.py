@@ -14,18 +14,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linvop.basis.labels import SiteLabel
+from linvop.basis.labels import Label
 from linvop.errors import InputError
 
 __all__ = ["label_prior"]
 
 
-def label_prior(labels: Sequence[SiteLabel], kappa_cost: float = 2.0) -> np.ndarray:
+def label_prior(labels: Sequence[Label], kappa_cost: float = 2.0) -> np.ndarray:
     r"""Relative cost of each column.
 
     Parameters
     ----------
-    labels : sequence of SiteLabel, length p
+    labels : sequence of Label, length p
     kappa_cost : float
         Factor beta for each further power of V.
 

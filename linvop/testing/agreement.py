@@ -27,6 +27,6 @@ def assert_kernels_agree(basis: Basis, atoms: Atoms, *, tolerance: float = 1e-10
     system = System.from_atoms(atoms, basis.ao_basis)
     for target in ("site", "structure"):
         features = basis.compile(species, target=target)
-        wanted = features.sites(system, reference.site_rows)
-        found = features.sites(system, cpu.site_rows)
+        wanted = features.sites(system, reference)
+        found = features.sites(system, cpu)
         compare(basis, species, found, wanted, f"kernels, {target}", tolerance, target)

@@ -36,7 +36,7 @@ def assert_body_order(basis: Basis, atoms: Atoms, *, tolerance: float = 1e-10) -
     basis : Basis
         In metric ``ao``; others have no exact body order.
     atoms : ase.Atoms
-        At most 12; more than ``2 basis.kappa``, or nothing lies above the body order.
+        At most 12; more than the largest body order, or nothing lies above it.
 
     Raises
     ------
@@ -48,13 +48,13 @@ def assert_body_order(basis: Basis, atoms: Atoms, *, tolerance: float = 1e-10) -
     if basis.metric != "ao":
         raise InputError(f"body order: expected metric 'ao', got {basis.metric!r}")
     n = len(atoms)
-    if not 2 * basis.kappa < n <= _MOST_ATOMS:
-        raise InputError(
-            f"body order, kappa = {basis.kappa}: expected {2 * basis.kappa + 1} to "
-            f"{_MOST_ATOMS} atoms, got {n}"
-        )
     symbols = atoms.get_chemical_symbols()
     species = ordered_species(symbols)
+    highest = max((label.body_order or 0 for label in basis.labels(species)), default=0)
+    if not highest < n <= _MOST_ATOMS:
+        raise InputError(
+            f"body order of up to {highest}: expected {highest + 1} to {_MOST_ATOMS} atoms, got {n}"
+        )
     subsets = [[i for i in range(n) if s >> i & 1] for s in range(2**n)]
     values = [basis.evaluate(atoms[t], species) if t else {} for t in subsets]
     scales = yardsticks(basis, species, values[-1])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linvop.basis.labels import SiteLabel
+from linvop.basis.labels import Label
 from linvop.features.basis import Basis, ordered_species
 from linvop.integrals import System
 from linvop.testing.molecules import random_molecule
@@ -80,7 +80,7 @@ def _comparable(columns: Features, target: str) -> list[list[Key]]:
 
 
 def _refuse_alike(
-    A: np.ndarray, scale: np.ndarray, labels: list[SiteLabel], target: str, tolerance: float
+    A: np.ndarray, scale: np.ndarray, labels: list[Label], target: str, tolerance: float
 ) -> None:
     if not labels:
         return

@@ -13,7 +13,7 @@ from linvop.basis.enumeration import RESOLUTIONS, SOURCES
 from linvop.basis.labels import TOTAL, SiteLabel
 from linvop.errors import InputError
 from linvop.features.basis import Basis, ordered_species
-from linvop.testing.yardstick import column_labels, compare
+from linvop.testing.yardstick import compare
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -30,11 +30,13 @@ def assert_resolutions_add_up(basis: Basis, atoms: Atoms, *, tolerance: float = 
     Raises
     ------
     InputError
-        If nothing is coarser than `basis`.
+        If nothing is coarser than `basis`, or it has products.
     AssertionError
         With the coarser basis, the column and the largest error; or naming a word that is
         missing, reversed or not.
     """
+    if basis.nu != 1:
+        raise InputError(f"expected a basis without products, got nu = {basis.nu}")
     coarser = [
         replace(basis, resolution=resolution, sources=sources)
         for resolution in RESOLUTIONS[: RESOLUTIONS.index(basis.resolution) + 1]
@@ -44,13 +46,13 @@ def assert_resolutions_add_up(basis: Basis, atoms: Atoms, *, tolerance: float = 
     if not coarser:
         raise InputError("expected a basis that tells channels or sources apart, got total words")
     species = ordered_species(atoms.get_chemical_symbols())
-    fine, labels = basis.evaluate(atoms, species), column_labels(basis, species, "site")
+    fine, labels = basis.evaluate(atoms, species), _labels(basis, species)
     channels = basis.enumeration(species).channel_names
     sources = basis.enumeration(species).source_names
     for coarse in coarser:
         case = f"sum to resolution={coarse.resolution!r}, sources={coarse.sources!r}"
         summed = {}
-        for key, wanted in column_labels(coarse, species, "site").items():
+        for key, wanted in _labels(coarse, species).items():
             index = {_word(x): k for k, x in enumerate(labels[key])}
             weights = np.zeros((len(labels[key]), len(wanted)))
             for column, label in enumerate(wanted):
@@ -63,6 +65,15 @@ def assert_resolutions_add_up(basis: Basis, atoms: Atoms, *, tolerance: float = 
                         raise AssertionError(f"{case}: {label} lacks the word {word}")
             summed[key] = fine[key] @ weights
         compare(coarse, species, summed, coarse.evaluate(atoms, species), case, tolerance)
+
+
+def _labels(basis: Basis, species: tuple[str, ...]) -> dict[tuple, list[SiteLabel]]:
+    enumeration = basis.enumeration(species)
+    return {
+        (s, *irrep): enumeration.labels(s, irrep, "site")
+        for s in species
+        for irrep in basis.irreps(species)
+    }
 
 
 def _word(label: SiteLabel) -> tuple:

@@ -1,7 +1,8 @@
 r"""How errors of features are measured.
 
 The rounding of a feature grows with the blocks of W that it is made from, so errors are
-relative to the largest feature of the same species, lam, kappa and screening. Both sigma
+relative to the largest feature of the same species, lam, kappa and screening (for products, of
+each factor). Both sigma
 share it, because pseudotensors can vanish as a whole; and it is at least a thousandth of the
 largest of any lam, because in a symmetric molecule other irreps vanish too.
 """
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from linvop.basis.labels import SiteLabel
+from linvop.basis.labels import Label, ProductLabel
 from linvop.features.basis import Basis
 
 __all__ = ["FLOOR", "Features", "Key", "column_labels", "compare", "yardsticks"]
@@ -24,13 +25,14 @@ FLOOR = 1e-3
 """Least yardstick of one lam, in units of the largest of all lam."""
 
 
-def column_labels(
-    basis: Basis, species: tuple[str, ...], target: str
-) -> dict[Key, list[SiteLabel]]:
+def column_labels(basis: Basis, species: tuple[str, ...], target: str) -> dict[Key, list[Label]]:
     """Labels of the columns of every species and irrep."""
-    enumeration = basis.enumeration(species)
+    enumeration, products = basis.enumeration(species), basis.products(species)
     return {
-        (s, *irrep): enumeration.labels(s, irrep, target)
+        (s, *irrep): [
+            *enumeration.labels(s, irrep, target),
+            *(products.labels(s, irrep) if products else ()),
+        ]
         for s in species
         for irrep in basis.irreps(species)
     }
@@ -43,7 +45,7 @@ def yardsticks(
     groups: dict[Key, list[tuple]] = {}
     largest: dict[tuple, float] = {}
     for key, labels in column_labels(basis, species, target).items():
-        groups[key] = [(key[0], x.kappa, x.screening) for x in labels]
+        groups[key] = [(key[0], _kind(x)) for x in labels]
         x = values[key]
         sizes = np.abs(x).max(axis=tuple(range(x.ndim - 1)), initial=0)
         for group, size in zip(groups[key], sizes, strict=True):
@@ -53,6 +55,12 @@ def yardsticks(
         key: np.array([max(largest[g, key[1]], FLOOR * largest[g, None]) for g in names])
         for key, names in groups.items()
     }
+
+
+def _kind(label: Label) -> tuple:
+    """What a column shares its yardstick with: powers of V and screening, factor by factor."""
+    factors = label.factors if isinstance(label, ProductLabel) else (label,)
+    return tuple(sorted((x.kappa, x.screening or 0.0) for x in factors))
 
 
 def compare(

@@ -81,8 +81,8 @@ def test_numba_equals_numpy(basis):
     for target in ("site", "structure"):
         features = basis.compile(SPECIES, target=target)
         system = System.from_atoms(atoms, basis.ao_basis)
-        a = features.sites(system, reference.site_rows)
-        b = features.sites(system, cpu.site_rows)
+        a = features.sites(system, reference)
+        b = features.sites(system, cpu)
         assert largest_error(a, b) < 1e-11
 
 
