@@ -48,7 +48,7 @@ def shell_degrees(shells: Sequence[Shell]) -> tuple[int, ...]:
     >>> shell_degrees(AOBasis("6-31g").shells("O"))  # 1s is the core, 3s the most diffuse
     (2, 1, 0, 2, 1)
     """
-    radii = np.array([mean_square_radius(shell) for shell in shells])
+    radii = [mean_square_radius(shell) for shell in shells]
     return tuple(
         shell.l
         + sum(other.l == shell.l and r > radii[k] for other, r in zip(shells, radii, strict=True))

@@ -7,6 +7,8 @@ r"""The laws of site features as assertions, for bases and AO sets of your own.
 `assert_kernels_agree`         the compiled kernel equals its definition in NumPy
 `assert_columns_independent`   no column is zero or proportional to another
 `assert_resolutions_add_up`    finer words sum to coarser ones
+`assert_complete`              products: functions = dimension = rank
+`rank_on_molecules`            what of that is left on molecules, and what is missing
 =============================  ==========================================================
 
 Errors are relative; `linvop.testing.yardstick` says to what. A failure names the case and the
@@ -22,6 +24,7 @@ Examples
 from linvop.testing.agreement import assert_kernels_agree
 from linvop.testing.body_order import assert_body_order
 from linvop.testing.columns import assert_columns_independent
+from linvop.testing.completeness import assert_complete, rank_on_molecules
 from linvop.testing.equivariance import assert_equivariant
 from linvop.testing.molecules import random_molecule
 from linvop.testing.resolutions import assert_resolutions_add_up
@@ -29,8 +32,10 @@ from linvop.testing.resolutions import assert_resolutions_add_up
 __all__ = [
     "assert_body_order",
     "assert_columns_independent",
+    "assert_complete",
     "assert_equivariant",
     "assert_kernels_agree",
     "assert_resolutions_add_up",
     "random_molecule",
+    "rank_on_molecules",
 ]
