@@ -11,9 +11,11 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     keys = { energy = "energy_Ha" }
     units = { energy = "Hartree" }
 
-    [basis]                        # the parameters of linvop.Basis; "none" is no screening
+    [basis]                        # the parameters of linvop.Basis; "none" is None
     ao = "6-31g"
     kappa = 3
+    nu = 2                         # products of two site features, of degree 6 at most
+    max_degree = ["none", 6]
     resolution = "shell"
     metric = "lowdin"
 
@@ -36,7 +38,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +56,7 @@ SHIPPED = "shipped:water"
 
 _SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("train", "test", "n_train", "seed", "state", "keys", "units"),
-    "basis": (
-        "ao",
-        "kappa",
-        "nu",
-        "resolution",
-        "metric",
-        "sources",
-        "screening",
-        "lam_max",
-    ),
+    "basis": tuple(f.name for f in fields(Basis)),
     "targets": (),
     "solver": ("alpha", "column_scale", "kappa_cost", "atom_energies"),
     "output": ("dir",),
@@ -189,14 +182,12 @@ def _state(data: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _basis(section: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of `Basis`; TOML has no None, so "none" is it."""
     out = dict(section)
-    if "screening" in out:
-        given = out["screening"]
-        values = [
-            None if x == "none" else x for x in (given if isinstance(given, list) else [given])
-        ]
-        out["screening"] = tuple(values)
-    return out
+    for key in ("screening", "max_degree"):
+        if isinstance(out.get(key), list):
+            out[key] = tuple(None if x == "none" else x for x in out[key])
+    return {key: None if value == "none" else value for key, value in out.items()}
 
 
 def _target(name: str, settings: Any) -> Target:

@@ -18,8 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import gamma
 
-import numpy as np
-
 from linvop.orbitals.shells import Shell
 
 __all__ = ["mean_square_radius", "shell_degrees"]

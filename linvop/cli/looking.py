@@ -56,21 +56,21 @@ def _model(path: Path, json: bool) -> None:
     model = load(path)
     report = model.report()
     columns = Counter(
-        (name, label.species, label.lam, label.sigma, label.kappa)
+        (name, label.species, label.kappa, label.nu, label.body_order, label.lam, label.sigma)
         for name, parts in model.parts_.items()
         for irrep in parts
         for label in model.basis.labels(model.species_, target="structure", irreps=[irrep])
     )
-    keys = ("target", "species", "lam", "sigma", "kappa")
+    keys = ("target", "species", "kappa", "nu", "body_order", "lam", "sigma")
+    counts = sorted(columns.items(), key=lambda item: tuple(x or 0 for x in item[0][2:]))
+    counts.sort(key=lambda item: item[0][:2])
     content = {
         "kind": "model",
         **report,
         "charge": model.state_[0],
         "multiplicity": model.state_[1],
         "units": {t.name: t.unit for t in model.targets},
-        "columns": [
-            {**dict(zip(keys, key, strict=True)), "n": n} for key, n in sorted(columns.items())
-        ],
+        "columns": [{**dict(zip(keys, key, strict=True)), "n": n} for key, n in counts],
         "training": model.training_,
         "header": _header(path),
     }
@@ -79,11 +79,13 @@ def _model(path: Path, json: bool) -> None:
         return
     from rich.table import Table
 
-    table = Table(title="columns by centre species, irrep and power of V", title_justify="left")
+    title = "columns by centre species, number of V (kappa), factors (nu), bodies, and irrep"
+    table = Table(title=title, title_justify="left")
     for name in (*keys, "n"):
-        table.add_column(name, justify="left" if name in ("target", "species") else "right")
-    for key, n in sorted(columns.items()):
-        table.add_row(*(str(x) for x in key), str(n))
+        heading = name.replace("_", " ")
+        table.add_column(heading, justify="left" if name in ("target", "species") else "right")
+    for key, n in counts:
+        table.add_row(*("any" if x is None else str(x) for x in key), str(n))
     lines = [
         f"model for {', '.join(model.species_)}, charge {model.state_[0]}, "
         f"multiplicity {model.state_[1]}",

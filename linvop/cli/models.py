@@ -23,6 +23,8 @@ units = { energy = "Hartree" }
 ao = "6-31g"
 kappa = 3
 metric = "lowdin"              # resolution, sources, screening, lam_max too
+nu = 2                         # products of site features need a largest degree
+max_degree = ["none", 6]
 [targets]
 energy = {}
 gap = { rank = 0, unit = "eV" }

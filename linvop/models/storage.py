@@ -9,7 +9,7 @@ columns in another order.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,8 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
     basis = model.basis
     settings: dict[str, Any] = {
         "basis": {
+            **{f.name: getattr(basis, f.name) for f in fields(basis)},
             "ao": basis.ao_basis.spec if isinstance(basis.ao_basis.spec, str) else None,
-            "kappa": basis.kappa,
-            "nu": basis.nu,
-            "resolution": basis.resolution,
-            "metric": basis.metric,
-            "sources": basis.sources,
-            "screening": list(basis.screenings),
-            "lam_max": basis.lam_max,
         },
         "shells": {
             s: [asdict(shell) for shell in basis.ao_basis.shells(s)] for s in model.species_

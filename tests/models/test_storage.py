@@ -27,8 +27,9 @@ CUSTOM = {
     [
         Basis("sto-3g", kappa=2),
         Basis(CUSTOM, kappa=2, metric="lowdin", sources="species", screening=(None, 0.3)),
+        Basis("sto-3g", kappa=2, nu=3, max_degree=(None, 5, 4), body_order=6),
     ],
-    ids=["named", "custom"],
+    ids=["named", "custom", "products"],
 )
 def test_saved_equals_loaded(tmp_path, waters, basis):
     targets = ("energy", "dipole", "polarizability")
