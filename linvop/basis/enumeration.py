@@ -33,6 +33,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from linvop.basis.labels import TOTAL, SiteLabel
+from linvop.basis.radial import RadialProduct, proportional, radial_product
 from linvop.basis.truncation import shell_degrees
 from linvop.errors import InputError
 from linvop.orbitals.shells import AOBasis, Shell
@@ -265,22 +266,22 @@ class SiteEnumeration:
             return words
         shells = self.shells[species]
         kept: list = []
-        seen: list[tuple[tuple, _Radial]] = []
+        seen: list[tuple[tuple, RadialProduct]] = []
         for word in words:
             sources, channels, a, b = word
             if channels:
                 kept.append(word)
                 continue
             key = (sources, shells[a].l + shells[b].l)
-            radial = _radial_product(shells[a], shells[b])
-            alike = any(key == k and _proportional(radial, r) for k, r in seen)
+            radial = radial_product(shells[a], shells[b])
+            alike = any(key == k and proportional(radial, r) for k, r in seen)
             if alike or (target == "structure" and self._is_reaction(species, irrep, word, radial)):
                 continue
             seen.append((key, radial))
             kept.append(word)
         return kept
 
-    def _is_reaction(self, species: str, irrep: Irrep, word: tuple, radial: _Radial) -> bool:
+    def _is_reaction(self, species: str, irrep: Irrep, word: tuple, radial: RadialProduct) -> bool:
         """Whether an earlier species sees this one's sources as it sees theirs (kappa = 1)."""
         (source,), _, a, b = word
         other = self.source_names[source]
@@ -295,31 +296,6 @@ class SiteEnumeration:
         theirs = self.shells[other]
         return any(
             theirs[x].l + theirs[y].l == degree
-            and _proportional(radial, _radial_product(theirs[x], theirs[y]))
+            and proportional(radial, radial_product(theirs[x], theirs[y]))
             for x, y in self._outer(other, irrep)
         )
-
-
-_Radial = tuple[np.ndarray, np.ndarray]
-
-
-def _radial_product(a: Shell, b: Shell) -> _Radial:
-    """Exponents and coefficients of the product of two radial functions."""
-    (ea, ca), (eb, cb) = a.radial(), b.radial()
-    exponents = (ea[:, None] + eb).ravel()
-    coefficients = (ca[:, None] * cb).ravel()
-    order = np.argsort(exponents)
-    exponents, coefficients = exponents[order], coefficients[order]
-    # Sums of exponents that agree to rounding are one Gaussian.
-    first = np.concatenate([[True], np.diff(exponents) > 1e-12 * exponents[1:]])
-    group = np.cumsum(first) - 1
-    merged = np.bincount(group, weights=coefficients)
-    return exponents[first], merged / np.abs(merged).max()
-
-
-def _proportional(f: _Radial, g: _Radial) -> bool:
-    if f[0].shape != g[0].shape or not np.allclose(f[0], g[0], rtol=1e-11, atol=0):
-        return False
-    return np.allclose(f[1], g[1], rtol=0, atol=1e-10) or np.allclose(
-        f[1], -g[1], rtol=0, atol=1e-10
-    )
