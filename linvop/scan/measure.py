@@ -1,0 +1,184 @@
+r"""One setting: its error by cross-validation, its size, and what it costs.
+
+Errors are those of structures that the fit has not seen: each left out with its copies (closed
+form, `linvop.regression`), or folds of structures held back in turn. Seconds per structure are
+CPU time of one thread from positions to features, the median over a sample of structures.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from copy import copy
+from time import perf_counter, thread_time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.features.threads import one_thread_each
+from linvop.integrals import System
+from linvop.models.metrics import errors
+from linvop.regression.groups import duplicate_groups
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from linvop.models.property import PropertyModel
+
+__all__ = ["count_columns", "measure_setting", "seconds_per_structure"]
+
+_ROUNDS = 3
+
+Progress = Callable[[int, int], None]
+
+
+def count_columns(model: PropertyModel, species: Sequence[str]) -> int:
+    """Columns of all irreps of the model's targets, before anything is evaluated."""
+    enumeration = model.basis.enumeration(species)
+    irreps = {irrep for t in model.targets for irrep in t.irreps}
+    return sum(len(enumeration.columns(s, i, "structure")) for s in species for i in irreps)
+
+
+def measure_setting(
+    model: PropertyModel,
+    frames: Sequence[Atoms],
+    *,
+    folds: int | None = None,
+    seed: int = 0,
+    n_timed: int = 50,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    source: str = "frames",
+) -> dict[str, Any]:
+    r"""Fit and measure; `model` is left as it is.
+
+    Parameters
+    ----------
+    model : PropertyModel
+    frames : sequence of ase.Atoms
+        Training structures, labels in ASE's units and places.
+    folds : int, optional
+        Number of folds; None leaves each structure out in turn.
+    seed : int
+        Of the folds.
+    n_timed : int
+        Structures that are timed.
+    workers : int, optional
+        Threads of the fit.
+    progress : callable, optional
+    source : str
+
+    Returns
+    -------
+    dict
+        ``columns``; ``targets``: for each the fields of `linvop.models.metrics.errors` and
+        ``parts`` with columns, dof and alpha of each irrep; ``seconds_per_structure``;
+        ``seconds_features`` and ``seconds_fit``, wall time for all training structures;
+        ``warnings``. Or ``reason``, why this setting cannot be fitted.
+    """
+    fitted, found = copy(model), []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            start = perf_counter()
+            fitted.fit(frames, workers=workers, progress=_both(progress, found), source=source)
+            end = perf_counter()
+            predicted = (
+                (fitted.train_values_, fitted.loo_predictions_)
+                if folds is None
+                else _by_folds(model, frames, folds, seed, workers, source)
+            )
+        except InputError as error:
+            return {"reason": str(error)}
+    parts = fitted.report()["parts"]
+    kept = ("n_columns", "effective_dof", "alpha")
+    return {
+        "columns": count_columns(fitted, fitted.species_),
+        "targets": {
+            t.name: {
+                **errors(predicted[0][t.name], predicted[1][t.name], t.unit),
+                "parts": {
+                    irrep: {key: part[key] for key in kept} for irrep, part in parts[t.name].items()
+                },
+            }
+            for t in model.targets
+        },
+        "seconds_per_structure": seconds_per_structure(fitted, frames, n_timed),
+        "seconds_features": found[0] - start,
+        "seconds_fit": end - found[0],
+        "warnings": sorted({str(w.message) for w in caught}),
+    }
+
+
+def seconds_per_structure(model: PropertyModel, frames: Sequence[Atoms], n: int) -> float:
+    r"""CPU seconds of one thread from positions to the features of one structure.
+
+    The median over `n` evenly spaced structures of the median over three rounds; the rounds go
+    over all structures in turn, and one more comes first and is not counted.
+    """
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(n, len(frames))).round().astype(int))
+    irreps = tuple(sorted({irrep for t in model.targets for irrep in t.irreps}))
+    features = model.basis.compile(model.species_, irreps, "structure")
+
+    def timed(k: int) -> float:
+        start = thread_time()
+        features.structure(System.from_atoms(frames[k], model.basis.ao_basis))
+        return thread_time() - start
+
+    with one_thread_each(1) as pool:
+        times = np.array([list(pool.map(timed, chosen)) for _ in range(_ROUNDS + 1)])
+    return float(np.median(np.median(times[1:], axis=0)))
+
+
+def _both(progress: Progress | None, finished: list[float]) -> Progress:
+    """Pass progress on, and note when the last structure is done."""
+
+    def done(k: int, n: int) -> None:
+        if progress is not None:
+            progress(k, n)
+        if k == n:
+            finished.append(perf_counter())
+
+    return done
+
+
+def _by_folds(
+    model: PropertyModel,
+    frames: Sequence[Atoms],
+    folds: int,
+    seed: int,
+    workers: int | None,
+    source: str,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Labels, and predictions by the fits without each fold, of all but free atoms."""
+    from linvop.models.training import label_array
+
+    fold_of = _fold_of(frames, folds, seed)
+    tested = np.flatnonzero(fold_of >= 0)
+    true = {t.name: label_array(t, frames, {}, {}, source) for t in model.targets}
+    predicted = {name: np.full_like(values, np.nan) for name, values in true.items()}
+    for fold in range(folds):
+        held = np.flatnonzero(fold_of == fold)
+        part = copy(model).fit(
+            [frames[k] for k in np.flatnonzero(fold_of != fold)],
+            workers=workers,
+            source=f"{source} without fold {fold}",
+        )
+        found = part.predict_arrays([frames[k] for k in held], workers=workers, source=source)
+        for name, values in found.items():
+            predicted[name][held] = values
+    return {n: v[tested] for n, v in true.items()}, {n: v[tested] for n, v in predicted.items()}
+
+
+def _fold_of(frames: Sequence[Atoms], folds: int, seed: int) -> np.ndarray:
+    """Fold of each structure, copies together; -1 for free atoms, which every fit has."""
+    groups = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
+    single = np.array([len(a) == 1 for a in frames])
+    distinct = np.unique(groups[~single])
+    if len(distinct) < folds:
+        raise InputError(f"folds: expected at most {len(distinct)}, got {folds}")
+    order = np.random.default_rng(seed).permutation(len(distinct))
+    rank = np.zeros(groups.max() + 1, dtype=int)
+    rank[distinct] = order
+    return np.where(single, -1, rank[groups] % folds)
