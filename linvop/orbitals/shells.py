@@ -181,8 +181,8 @@ class AOBasis:
     ----------
     ao : str, mapping or AOBasis
         The name of a set that PySCF knows or linvop defines (`linvop.orbitals.named_sets`), for
-        every element; or a mapping from symbol to a name or to a sequence of `Shell` (PySCF's nested lists are taken too). Shells are
-        sorted by l, as PySCF sorts those it reads.
+        every element; or a mapping from symbol to a name or to a sequence of `Shell` (PySCF's
+        nested lists are taken too). Shells are sorted by l, as PySCF sorts those it reads.
 
     Raises
     ------

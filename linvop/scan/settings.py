@@ -58,14 +58,17 @@ class ScanConfig:
 
     Attributes
     ----------
+    lists : {parameter: values}
+        What is scanned, in the order of the file.
     settings : tuple of Setting
-        In the order of the lists, the last one varying fastest.
+        All combinations, the last list varying fastest.
     folds : int or None
         None leaves each structure out in turn.
     max_columns : int or None
     n_timed : int
     """
 
+    lists: dict[str, list[Any]]
     settings: tuple[Setting, ...]
     folds: int | None
     max_columns: int | None
@@ -75,11 +78,6 @@ class ScanConfig:
     def fit(self) -> FitConfig:
         """What all settings share: data, targets, solver, output."""
         return self.settings[0].fit
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The scanned parameters."""
-        return tuple(self.settings[0].values)
 
 
 def read_scan(path: str | Path) -> ScanConfig:
@@ -121,7 +119,7 @@ def checked_scan(path: Path, tree: Mapping[str, Any]) -> ScanConfig:
         values = dict(zip(lists, combination, strict=True))
         fit = _fit(path, {**rest, "basis": {**fixed, **values}}, values)
         settings.append(Setting(values, _label(values, varying or list(values)), fit))
-    return ScanConfig(tuple(settings), folds, *numbers)
+    return ScanConfig(lists, tuple(settings), folds, *numbers)
 
 
 def _lists(section: dict[str, Any], fixed: dict[str, Any]) -> dict[str, list[Any]]:
