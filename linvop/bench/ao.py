@@ -22,17 +22,20 @@ _SETS = [
     "coreless-sto-3g",
     "6-31g",
     "coreless-6-31g",
+    "pcseg-0",
     "def2-svp",
     "coreless-def2-svp",
     "cc-pvdz",
     "et-2s1p",
-    "et-3s1p",
     "et-3s2p",
-    "et-4s2p",
-    "et-3s2p1d",
+    "linvop-sv",
+    "linvop-svp",
+]
+_TUNED = [
+    f"et-2s/3s2p(alpha0={alpha0},beta={beta})" for alpha0 in (0.15, 0.2, 0.3) for beta in (3, 4, 5)
 ]
 _OPTIONS = {
-    "ao": ["6-31g", "et-3s2p"],
+    "ao": ["6-31g", "linvop-sv"],
     "metric": ["ao", "lowdin", "overlap"],
     "screening": ["none", 0.3, 1.0],
 }
@@ -55,11 +58,15 @@ _QM7 = {
     "targets": {"energy": {}},
 }
 _ETHANOL = {"data": {"train": "rmd17_ethanol/train.xyz"}, "targets": {"energy": {}}}
-_LIMITS = {"max_columns": 25000, "n_timed": 20}
+_LIMITS = {"max_columns": 22000, "n_timed": 20}
 
 
 def _sets(data: Mapping[str, Any], **basis: Any) -> dict[str, Any]:
     return {**data, "scan": {"ao": _SETS, "kappa": [2, 3], **_LIMITS}, "basis": basis}
+
+
+def _tuned(data: Mapping[str, Any], **basis: Any) -> dict[str, Any]:
+    return {**data, "scan": {"ao": _TUNED, **_LIMITS}, "basis": {"kappa": 3, **basis}}
 
 
 def _options(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +77,8 @@ SCANS: dict[str, tuple[str, dict[str, Any]]] = {
     "water": ("Water monomers, CCSD: AO sets", _sets(_WATER, metric="lowdin")),
     "ethanol": ("rMD17 ethanol: AO sets", _sets(_ETHANOL, metric="lowdin")),
     "qm7": ("QM7: AO sets", _sets(_QM7, metric="lowdin", screening=0.3)),
+    "ethanol_exponents": ("rMD17 ethanol: exponents", _tuned(_ETHANOL, metric="lowdin")),
+    "qm7_exponents": ("QM7: exponents", _tuned(_QM7, metric="lowdin", screening=0.3)),
     "ethanol_options": ("rMD17 ethanol: metric and screening", _options(_ETHANOL)),
     "qm7_options": ("QM7: metric and screening", _options(_QM7)),
 }

@@ -1,7 +1,8 @@
 r"""AO sets that linvop defines itself, under names that `Basis(ao=...)` takes beside PySCF's.
 
-``et-4s2p1d``, ``et-4s2p1d(alpha0=0.2,beta=3)``
-    Even-tempered: uncontracted shells, the same on every element, with exponents
+``et-4s2p1d``, ``et-2s/3s2p``, ``et-4s2p1d(alpha0=0.2,beta=3)``
+    Even-tempered: uncontracted shells, the same on every element (with a stroke: on H and He
+    those before it, on all others those after it), with exponents
 
     .. math:: \zeta_{lk} = \alpha_0\, (l + 1)\, \beta^k, \qquad k = 0, 1, \ldots, n_l - 1
 
@@ -9,11 +10,14 @@ r"""AO sets that linvop defines itself, under names that `Basis(ao=...)` takes b
     :math:`\sqrt{(l + 1) / (2 \zeta)}`, at one place for all l.
 
 ``coreless-NAME``
-    The set NAME without the shells of the noble-gas core: of each l, the n_l(core) shells with
-    the largest mean exponent :math:`\sum c^2 \zeta / \sum c^2` are left out, where the core of
-    the element's period holds P - 1 shells of s, P - 2 of p, P - 4 of d and P - 6 of f (none
-    where negative). Meant for contracted sets, in which one shell is one core orbital. All of V's
-    largest entries belong to these shells, and they hardly feel the other atoms.
+    The set NAME without the shells of the noble-gas core: of each l the first ones, as PySCF
+    counts them (1s; for the third period 1s, 2s and 2p). The core of period P has P - 1 shells of
+    s, P - 2 of p, P - 4 of d and P - 6 of f, none where that is negative. Meant for contracted
+    sets, in which one shell is one core orbital. The largest entries of V belong to these shells.
+
+``linvop-sv``, ``linvop-svp``
+    Even-tempered sets in the shape of split-valence sets without and with polarisation, chosen by
+    `linvop scan` (docs/ao_basis.md); what they stand for is in `NAMED`.
 
 No exponent is kept here: the first law makes them, the second filters PySCF's.
 """
@@ -25,20 +29,27 @@ from itertools import groupby
 
 from linvop.errors import InputError
 
-__all__ = ["DEFAULT_ALPHA0", "DEFAULT_BETA", "own_set"]
+__all__ = ["DEFAULT_ALPHA0", "DEFAULT_BETA", "NAMED", "own_set"]
 
 DEFAULT_ALPHA0 = 0.2
 """Smallest s exponent of an even-tempered set, Bohr^-2."""
 
-DEFAULT_BETA = 3.0
+DEFAULT_BETA = 4.0
 """Ratio of neighbouring exponents of an even-tempered set."""
+
+NAMED = {
+    "linvop-sv": "et-2s/3s2p(alpha0=0.2,beta=4)",
+    "linvop-svp": "et-2s1p/3s2p1d(alpha0=0.2,beta=4)",
+}
+"""Sets with a name of their own."""
 
 _LETTERS = "spdfghi"
 _LARGEST = 30
 """Shells of one l that an even-tempered set may have."""
 _NUMBER = r"[0-9.]+(?:e[+-]?[0-9]+)?"
+_SHELLS = rf"(?:[0-9]+[{_LETTERS}])+"
 _EVEN = re.compile(
-    rf"et-((?:[0-9]+[{_LETTERS}])+)(?:\(alpha0=({_NUMBER})(?:,beta=({_NUMBER}))?\))?"
+    rf"et-(?:({_SHELLS})/)?({_SHELLS})(?:\(alpha0=({_NUMBER})(?:,beta=({_NUMBER}))?\))?"
 )
 _NOBLE = (0, 2, 10, 18, 36, 54, 86)
 """Electrons of the core of each period."""
@@ -76,28 +87,30 @@ def own_set(symbol: str, name: str) -> Raw | None:
     [0, 0, 1, 1]
     """
     name = "".join(name.lower().split())
+    name = NAMED.get(name, name)
     if name.startswith("et-"):
-        _period(symbol)
-        return _even_tempered(name)
+        return _even_tempered(name, _period(symbol) == 1)
     if name.startswith("coreless-"):
         return _coreless(symbol, name.removeprefix("coreless-"))
     return None
 
 
-def _even_tempered(name: str) -> Raw:
+def _even_tempered(name: str, first_period: bool) -> Raw:
     found = _EVEN.fullmatch(name)
     if not found:
         raise InputError(
-            f"AO basis {name!r}: expected a name such as et-4s2p1d or et-4s2p1d(alpha0=0.2,beta=3)"
+            f"AO basis {name!r}: expected a name such as et-4s2p1d, et-2s/3s2p or "
+            "et-4s2p1d(alpha0=0.2,beta=3)"
         )
-    counts = {letter: int(n) for n, letter in re.findall(rf"([0-9]+)([{_LETTERS}])", found[1])}
-    letters = re.findall(rf"[{_LETTERS}]", found[1])
+    shells = found[1] if found[1] and first_period else found[2]
+    counts = {letter: int(n) for n, letter in re.findall(rf"([0-9]+)([{_LETTERS}])", shells)}
+    letters = re.findall(rf"[{_LETTERS}]", shells)
     if letters != sorted(set(letters), key=_LETTERS.index):
         raise InputError(f"AO basis {name!r}: expected each of s, p, d ... once, in this order")
     if not all(1 <= n <= _LARGEST for n in counts.values()):
         raise InputError(f"AO basis {name!r}: expected 1 to {_LARGEST} shells of each l")
-    alpha0 = _parameter(name, "alpha0", found[2], DEFAULT_ALPHA0, 0.0)
-    beta = _parameter(name, "beta", found[3], DEFAULT_BETA, 1.0)
+    alpha0 = _parameter(name, "alpha0", found[3], DEFAULT_ALPHA0, 0.0)
+    beta = _parameter(name, "beta", found[4], DEFAULT_BETA, 1.0)
     return [
         [l, [alpha0 * (l + 1) * beta**k, 1.0]]
         for l, n in ((_LETTERS.index(letter), n) for letter, n in counts.items())
@@ -137,8 +150,7 @@ def _coreless(symbol: str, name: str) -> Raw:
         )
     left: Raw = []
     for l, of_l in groupby(sorted(shells, key=lambda shell: shell[0]), key=lambda shell: shell[0]):
-        tight_first = sorted(of_l, key=_mean_exponent, reverse=True)
-        left.extend(tight_first[_n_core(period, l) :])
+        left.extend(list(of_l)[_n_core(period, l) :])
     if not left:
         raise InputError(f"AO basis 'coreless-{name}' for {symbol}: no shell is left")
     return left
@@ -151,11 +163,6 @@ def _one_column_each(raw: Raw) -> Raw:
         for l, *rows in raw
         for k in range(1, len(rows[0]))
     ]
-
-
-def _mean_exponent(shell: list) -> float:
-    rows = shell[1:]
-    return sum(c * c * zeta for zeta, c in rows) / sum(c * c for _, c in rows)
 
 
 def _n_core(period: int, l: int) -> int:
