@@ -133,9 +133,11 @@ def _draw(ax: Axes, result: Mapping[str, Any], name: str, cost: str, factor: flo
 
 
 def _plain_ticks(axis: Any) -> None:
-    """1, 2, 5, 10 ... as plain numbers: a decade may hold all points."""
+    """Plain numbers, and more of them where one decade holds all points."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = axis.get_view_interval()
+    subs = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if high < 12 * low else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
