@@ -34,6 +34,13 @@ _SETS = [
 _TUNED = [
     f"et-2s/3s2p(alpha0={alpha0},beta={beta})" for alpha0 in (0.15, 0.2, 0.3) for beta in (3, 4, 5)
 ]
+_SHAPES = [
+    f"et-{shape}"
+    for shape in (
+        *("2s/2s1p", "2s/3s1p", "2s/2s2p", "2s/3s2p", "3s/3s2p", "2s/4s2p", "2s/3s3p"),
+        *("2s/3s2p1d", "2s1p/3s2p", "2s1p/3s2p1d"),
+    )
+]
 _OPTIONS = {
     "ao": ["6-31g", "linvop-sv"],
     "metric": ["ao", "lowdin", "overlap"],
@@ -65,8 +72,8 @@ def _sets(data: Mapping[str, Any], **basis: Any) -> dict[str, Any]:
     return {**data, "scan": {"ao": _SETS, "kappa": [2, 3], **_LIMITS}, "basis": basis}
 
 
-def _tuned(data: Mapping[str, Any], **basis: Any) -> dict[str, Any]:
-    return {**data, "scan": {"ao": _TUNED, **_LIMITS}, "basis": {"kappa": 3, **basis}}
+def _even(data: Mapping[str, Any], sets: list[str], **basis: Any) -> dict[str, Any]:
+    return {**data, "scan": {"ao": sets, **_LIMITS}, "basis": {"kappa": 3, **basis}}
 
 
 def _options(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,8 +84,22 @@ SCANS: dict[str, tuple[str, dict[str, Any]]] = {
     "water": ("Water monomers, CCSD: AO sets", _sets(_WATER, metric="lowdin")),
     "ethanol": ("rMD17 ethanol: AO sets", _sets(_ETHANOL, metric="lowdin")),
     "qm7": ("QM7: AO sets", _sets(_QM7, metric="lowdin", screening=0.3)),
-    "ethanol_exponents": ("rMD17 ethanol: exponents", _tuned(_ETHANOL, metric="lowdin")),
-    "qm7_exponents": ("QM7: exponents", _tuned(_QM7, metric="lowdin", screening=0.3)),
+    "ethanol_exponents": (
+        "rMD17 ethanol: exponents of an even-tempered set",
+        _even(_ETHANOL, _TUNED, metric="lowdin"),
+    ),
+    "qm7_exponents": (
+        "QM7: exponents of an even-tempered set",
+        _even(_QM7, _TUNED, metric="lowdin", screening=0.3),
+    ),
+    "ethanol_shapes": (
+        "rMD17 ethanol: shells of an even-tempered set",
+        _even(_ETHANOL, _SHAPES, metric="lowdin"),
+    ),
+    "qm7_shapes": (
+        "QM7: shells of an even-tempered set",
+        _even(_QM7, _SHAPES, metric="lowdin", screening=0.3),
+    ),
     "ethanol_options": ("rMD17 ethanol: metric and screening", _options(_ETHANOL)),
     "qm7_options": ("QM7: metric and screening", _options(_QM7)),
 }
