@@ -133,11 +133,15 @@ def _draw(ax: Axes, result: Mapping[str, Any], name: str, cost: str, factor: flo
 
 
 def _plain_ticks(axis: Any) -> None:
-    """Plain numbers, and more of them where one decade holds all points."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Plain numbers, and more of them where a decade or less holds all points."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    subs = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if high < 12 * low else (1.0, 2.0, 5.0)
-    axis.set_major_locator(LogLocator(subs=subs))
+    if high < 3 * low:
+        axis.set_major_locator(MaxNLocator(6))
+    elif high < 12 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
