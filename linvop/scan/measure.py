@@ -68,10 +68,8 @@ def measure_setting(
         Of the folds.
     n_timed : int
         Structures that are timed.
-    workers : int, optional
-        Threads of the fit.
-    progress : callable, optional
-    source : str
+    workers, progress, source
+        As in `PropertyModel.fit`.
 
     Returns
     -------
@@ -96,25 +94,32 @@ def measure_setting(
             )
         except InputError as error:
             return {"reason": str(error)}
-    parts = fitted.report()["parts"]
     seconds, yardstick = seconds_per_structure(fitted, frames, n_timed)
-    kept = ("n_columns", "effective_dof", "alpha")
     return {
         "columns": count_columns(fitted, fitted.species_),
-        "targets": {
-            t.name: {
-                **errors(predicted[0][t.name], predicted[1][t.name], t.unit),
-                "parts": {
-                    irrep: {key: part[key] for key in kept} for irrep, part in parts[t.name].items()
-                },
-            }
-            for t in model.targets
-        },
+        "targets": _targets(fitted, *predicted),
         "seconds_per_structure": seconds,
         "seconds_yardstick": yardstick,
         "seconds_features": found[0] - start,
         "seconds_fit": end - found[0],
         "warnings": sorted({str(w.message) for w in caught}),
+    }
+
+
+def _targets(
+    fitted: PropertyModel, true: dict[str, np.ndarray], predicted: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """Errors of each target, and what the fit found for each of its irreps."""
+    kept = ("n_columns", "effective_dof", "alpha")
+    return {
+        t.name: {
+            **errors(true[t.name], predicted[t.name], t.unit),
+            "parts": {
+                irrep: {key: part[key] for key in kept}
+                for irrep, part in fitted.report()["parts"][t.name].items()
+            },
+        }
+        for t in fitted.targets
     }
 
 

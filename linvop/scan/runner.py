@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from linvop.scan.picture import scan_figure
 from linvop.scan.ranking import order_of_errors, pareto_front
 from linvop.scan.settings import ScanConfig, Setting
 from linvop.scan.store import FinishedSettings, data_digest, setting_key
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 __all__ = ["OUTPUTS", "run_scan"]
 
@@ -64,36 +67,7 @@ def run_scan(
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     state = require_one_state(frames, fit.train)
     _check_sets(config, species)
-    values = {t.name: label_array(t, frames, {}, {}, fit.train) for t in fit.model.targets}
-    data = data_digest(frames, values, fit.train)
-    validation = {"folds": config.folds, "seed": fit.seed, "n_timed": config.n_timed}
-    finished = FinishedSettings(fit.output)
-    rows = []
-    for k, setting in enumerate(config.settings):
-        if progress is not None:
-            progress("settings", k, len(config.settings))
-        model = setting.fit.model
-        key = setting_key(data, model, species, validation)
-        measured = finished.load(key)
-        if measured is None:
-            measured = {"columns": count_columns(model, species)}
-            if config.max_columns is None or measured["columns"] <= config.max_columns:
-                measured |= measure_setting(
-                    model,
-                    frames,
-                    folds=config.folds,
-                    seed=fit.seed,
-                    n_timed=config.n_timed,
-                    workers=workers,
-                    progress=_stage(progress, setting),
-                    source=fit.train,
-                )
-                measured = finished.store(key, measured)
-            else:
-                measured |= {"key": key, "reason": f"more than {config.max_columns} columns"}
-        rows.append(_row(setting, measured))
-    if progress is not None:
-        progress("settings", len(config.settings), len(config.settings))
+    rows = _measured(config, frames, species, workers, progress)
     result = {
         "train": Path(fit.train).name,
         "n_train": len(frames),
@@ -113,6 +87,48 @@ def run_scan(
         atomic_text(folder / OUTPUTS[0], metrics_text(result))
         scan_figure(folder / OUTPUTS[1], result)
     return result
+
+
+def _measured(
+    config: ScanConfig,
+    frames: list[Atoms],
+    species: tuple[str, ...],
+    workers: int | None,
+    progress: Progress | None,
+) -> list[dict[str, Any]]:
+    """Rows of all settings, those that are finished from `scan.parts`."""
+    fit, n = config.fit, len(config.settings)
+    values = {t.name: label_array(t, frames, {}, {}, fit.train) for t in fit.model.targets}
+    data = data_digest(frames, values, fit.train)
+    validation = {"folds": config.folds, "seed": fit.seed, "n_timed": config.n_timed}
+    finished = FinishedSettings(fit.output)
+    rows = []
+    for k, setting in enumerate(config.settings):
+        if progress is not None:
+            progress("settings", k, n)
+        model = setting.fit.model
+        key = setting_key(data, model, species, validation)
+        columns = count_columns(model, species)
+        measured = finished.load(key)
+        if config.max_columns is not None and columns > config.max_columns:
+            reason = f"more than {config.max_columns} columns"
+            measured = {"key": key, "columns": columns, "reason": reason}
+        elif measured is None:
+            measured = measure_setting(
+                model,
+                frames,
+                folds=config.folds,
+                seed=fit.seed,
+                n_timed=config.n_timed,
+                workers=workers,
+                progress=_stage(progress, setting),
+                source=fit.train,
+            )
+            measured = finished.store(key, {"columns": columns, **measured})
+        rows.append(_row(setting, measured))
+    if progress is not None:
+        progress("settings", n, n)
+    return rows
 
 
 def _check_sets(config: ScanConfig, species: tuple[str, ...]) -> None:
