@@ -49,7 +49,7 @@ from linvop.models.property import PropertyModel
 from linvop.models.targets import Target, as_target
 from linvop.regression.ridge import Ridge
 
-__all__ = ["SHIPPED", "FitConfig", "read_config"]
+__all__ = ["SHIPPED", "FitConfig", "checked_config", "read_config", "read_toml"]
 
 SHIPPED = "shipped:water"
 """What stands in place of a path for the data set that comes with linvop."""
@@ -103,13 +103,33 @@ def read_config(path: str | Path) -> FitConfig:
     InputError
         Naming the file, section and key, and what was expected.
     """
-    path = Path(path)
+    return checked_config(Path(path), read_toml(Path(path)))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    r"""The sections of a TOML file, as they are.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or if it is no TOML.
+    """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a TOML file: {error}") from error
+
+
+def checked_config(path: Path, tree: dict[str, Any]) -> FitConfig:
+    r"""Check the sections of a configuration; `path` is what they are of and relative to.
+
+    Raises
+    ------
+    InputError
+        As `read_config`.
+    """
     _check_names(path, tree)
     try:
         return _checked(path, tree)

@@ -44,6 +44,7 @@ __all__ = [
     "panels",
     "run_fit",
     "split",
+    "training_frames",
     "versions",
 ]
 
@@ -220,6 +221,18 @@ def _write(
         atomic_text(folder / "metrics.json", metrics_text(metrics))
         for t in model.targets:
             parity_figure(folder / f"parity_{t.name}.png", [panels(t, series[t.name])])
+
+
+def training_frames(config: FitConfig) -> list[Atoms]:
+    r"""The training structures alone; a test file is not opened, a test part is dropped.
+
+    Raises
+    ------
+    InputError
+        For a bad file, or too few structures for a split.
+    """
+    train = _frames(config.train, config)
+    return train if config.n_train is None else split(train, config.n_train, config.seed)[0]
 
 
 def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.ndarray]]:

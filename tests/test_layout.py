@@ -33,6 +33,7 @@ ORDER = [
     ["config"],
     ["fitting"],
     ["quickstart"],
+    ["scan"],
     ["bench"],
     ["cli"],
     ["__main__"],

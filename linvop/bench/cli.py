@@ -1,4 +1,4 @@
-r"""``linvop bench speed | accuracy | memory``."""
+r"""``linvop bench speed | accuracy | ao | memory``."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ is replaced by the next run. Do not edit the tables.
 _ACCURACY = """# Accuracy
 
 Written by `linvop bench accuracy --data DIR --write FILE`; every table is replaced by the next
+run. Do not edit the tables.
+"""
+
+_AO_BASIS = """# Which AO basis
+
+Tables written by `linvop bench ao --data DIR --write FILE`; every table is replaced by the next
 run. Do not edit the tables.
 """
 
@@ -88,6 +94,33 @@ def accuracy(
         _publish(report, json, write, _ACCURACY)
 
 
+@app.command(epilog="Example: linvop bench ao --data ../shared/data --write docs/ao_basis.md")
+def ao(
+    data: Annotated[str, typer.Option(help="Folder with water_monomer/, qm7/, rmd17_ethanol/.")],
+    only: Annotated[str, typer.Option(help="Which scans, with commas between; default: all.")] = "",
+    work: Annotated[
+        Path, typer.Option(help="Folder of the scans; finished settings in it are used.")
+    ] = Path("linvop-bench-ao"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads of the fits.")] = None,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """AO sets by linvop scan: leave-one-out error, columns, time (half an hour on one core)."""
+    with _errors():
+        from linvop.bench.ao import SCANS, measure_ao
+
+        _check(write)
+        names = tuple(name.strip() for name in only.split(",") if name.strip()) or tuple(SCANS)
+        report = measure_ao(data, work, names, workers=workers, progress=_say_settings())
+        _publish(report, json, write, _AO_BASIS)
+        if write is not None:
+            from linvop.io.atomic import atomic_bytes
+
+            for name in names:
+                picture = (work / name / "scan.png").read_bytes()
+                atomic_bytes(write.parent / f"scan_{name}.png", picture, force=True)
+
+
 @app.command(epilog="Example: linvop bench memory --n 500")
 def memory(
     n: Annotated[int, typer.Option(min=1, help="Molecules.")] = 7101,
@@ -132,6 +165,22 @@ def _publish(report: Report, json: bool, write: Path | None, heading: str) -> No
 
 def _say(text: str) -> None:
     typer.echo(text, err=True)
+
+
+def _say_settings() -> Callable[[str, int, int], None]:
+    """A line for each setting of a scan as it begins."""
+    said: set[str] = set()
+
+    def say(stage: str, done: int, n: int) -> None:
+        if stage == "settings":
+            said.clear()
+            if done < n:
+                _say(f"setting {done + 1} of {n}")
+        elif stage not in said:
+            said.add(stage)
+            _say(f"  {stage}")
+
+    return say
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from linvop.cli.models import (
     predict_command,
     quickstart_command,
 )
+from linvop.cli.scanning import SCAN_HELP, scan_command
 
 __all__ = ["app", "main"]
 
@@ -52,6 +53,7 @@ app.command(
 app.command("fit", help=FIT_HELP, epilog="Example: linvop fit fits/water/config.toml --force")(
     fit_command
 )
+app.command("scan", help=SCAN_HELP, epilog="Example: linvop scan scan.toml")(scan_command)
 app.command("predict", epilog="Example: linvop predict model.h5 new.xyz predicted.xyz")(
     predict_command
 )

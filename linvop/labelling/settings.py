@@ -10,6 +10,7 @@ from typing import Any
 from linvop import __version__
 from linvop.errors import InputError
 from linvop.io.records import MATRICES
+from linvop.orbitals.named_sets import own_set
 from linvop.orbitals.shells import AOBasis
 
 __all__ = ["METHODS", "QUANTITIES", "Settings"]
@@ -99,7 +100,7 @@ class Settings:
         for s in species:
             self.basis.shells(s)
             entry = self.basis.spec if isinstance(self.basis.spec, str) else self.basis.spec[s]
-            if isinstance(entry, str) and load_ecp(entry, s):
+            if isinstance(entry, str) and own_set(s, entry) is None and load_ecp(entry, s):
                 raise InputError(
                     f"AO basis {entry!r} is made for an effective core potential on {s}; "
                     "expected an all-electron set"

@@ -18,6 +18,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.orbitals.named_sets import own_set
 
 __all__ = ["AOBasis", "AOLayout", "Shell", "symbol_of"]
 
@@ -109,7 +110,10 @@ def _as_pyscf(symbol: str, entry: object) -> list:
     """PySCF's internal format of one element's set, shells sorted by l."""
     from pyscf import gto
 
-    if isinstance(entry, str):
+    own = own_set(symbol, entry) if isinstance(entry, str) else None
+    if own is not None:
+        raw = own
+    elif isinstance(entry, str):
         try:
             raw = gto.format_basis({symbol: entry})[symbol]
         except Exception as error:  # PySCF raises KeyError, RuntimeError or its own class
@@ -176,9 +180,9 @@ class AOBasis:
     Parameters
     ----------
     ao : str, mapping or AOBasis
-        The name of a set that PySCF knows, for every element; or a mapping from symbol to a
-        name or to a sequence of `Shell` (PySCF's nested lists are taken too). Shells are
-        sorted by l, as PySCF sorts those it reads.
+        The name of a set that PySCF knows or linvop defines (`linvop.orbitals.named_sets`), for
+        every element; or a mapping from symbol to a name or to a sequence of `Shell` (PySCF's
+        nested lists are taken too). Shells are sorted by l, as PySCF sorts those it reads.
 
     Raises
     ------

@@ -72,6 +72,32 @@ def test_water_splits_without_copies(tmp_path):
     assert "the 1 copies" in table.notes[0]
 
 
+@pytest.mark.filterwarnings("ignore:H has no features")
+def test_ao_writes_its_table_and_picture(tmp_path, monkeypatch):
+    from linvop.bench import ao
+
+    title, tree = ao.SCANS["water"]
+    small = {"ao": ["sto-3g", "linvop-sv"], "kappa": [1, 2], "n_timed": 2}
+    tree = {**tree, "data": {**tree["data"], "n_train": 30}, "scan": small}
+    monkeypatch.setattr(ao, "SCANS", {"water": (title, tree)})
+    (tmp_path / "water_monomer").mkdir()
+    _waters(tmp_path / "water_monomer/water_monomer_1000.xyz")
+    document = tmp_path / "docs.md"
+    arguments = ("ao", "--data", tmp_path, "--work", tmp_path / "work", "--write", document)
+    done = _run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    (table,) = json.loads(done.stdout)["tables"]
+    settings = {row["setting"] for row in table["rows"]} - {""}
+    assert settings == {f"{s}, kappa {k}" for s in ("sto-3g", "linvop-sv") for k in (1, 2)}
+    text = document.read_text()
+    assert all(name in text for name in settings)
+    picture = (tmp_path / "work/water/scan.png").read_bytes()
+    assert "(scan_water.png)" in text
+    assert (tmp_path / "scan_water.png").read_bytes() == picture
+    assert _run(*arguments).exit_code == 0  # once more: replaced, nothing measured anew
+    assert document.read_text().count("linvop bench: ao-water") == 1
+
+
 @pytest.mark.filterwarnings("ignore:Basis may be available")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -79,6 +105,8 @@ def test_water_splits_without_copies(tmp_path):
         (("accuracy", "--data", "nowhere"), "expected water_monomer/water_monomer_1000.xyz"),
         (("accuracy", "--data", "nowhere", "--only", "qm7-1000"), "expected qm7/qm7_7101.xyz.gz"),
         (("accuracy", "--data", "nowhere", "--only", "benzene"), "got benzene"),
+        (("ao", "--data", "nowhere"), "expected water_monomer/water_monomer_1000.xyz in it"),
+        (("ao", "--data", "nowhere", "--only", "benzene"), "got benzene"),
         (("speed", "--n", 0), "expected at least 1 molecule, got 0"),
         (("speed", "--molecules", "nowhere.xyz"), "nowhere.xyz: no such file"),
         (("speed", "--n", 1, "--ao", "nonsense"), "nonsense"),
@@ -94,7 +122,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("command", ["speed", "accuracy", "memory"])
+@pytest.mark.parametrize("command", ["speed", "accuracy", "ao", "memory"])
 def test_help_has_an_example(command):
     done = _run(command, "--help")
     assert done.exit_code == 0
