@@ -24,7 +24,7 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     dipole = {}
 
     [solver]
-    alpha = "loo"
+    alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
     column_scale = 0.5
     kappa_cost = 2.0
 
@@ -58,7 +58,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("train", "test", "n_train", "seed", "state", "keys", "units"),
     "basis": tuple(f.name for f in fields(Basis)),
     "targets": (),
-    "solver": ("alpha", "column_scale", "kappa_cost", "atom_energies"),
+    "solver": ("alpha", "alpha_bounds", "column_scale", "kappa_cost", "atom_energies"),
     "output": ("dir",),
 }
 _CRITERIA = ("loo", "gcv", "evidence")
@@ -166,12 +166,18 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
             isinstance(value, bool) or not isinstance(value, int) or value < lowest
         ):
             raise InputError(f"[data] {name}: expected an integer >= {lowest}, got {value!r}")
+    if "seed" in data and n_train is None:
+        raise InputError("[data] seed: expected n_train beside it, the size of the random split")
     if n_train is not None and "test" in data:
         raise InputError("[data]: expected either test or n_train, got both")
     model = PropertyModel(
         Basis(**_basis(tree["basis"])),
         [_target(name, settings) for name, settings in tree["targets"].items()],
-        Ridge(_alpha(solver), column_scale=_number(solver, "column_scale", 0.5)),
+        Ridge(
+            _alpha(solver),
+            column_scale=_number(solver, "column_scale", 0.5),
+            alpha_bounds=_bounds(solver),
+        ),
         kappa_cost=_number(solver, "kappa_cost", 2.0),
         atom_energies=_energies(solver),
     )
@@ -239,12 +245,22 @@ def _alpha(section: dict[str, Any]) -> float | str:
     value = section.get("alpha", "loo")
     if value in _CRITERIA:
         return value
-    if isinstance(value, str) or not _number(section, "alpha", 0.0):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
         raise InputError(
             f"[solver] alpha: expected a positive number or one of {_names(_CRITERIA)}, "
             f"got {value!r}"
         )
     return value
+
+
+def _bounds(section: dict[str, Any]) -> tuple[float, float] | None:
+    value = section.get("alpha_bounds")
+    if value is None:
+        return None
+    if not (isinstance(value, list) and len(value) == 2):
+        raise InputError(f"[solver] alpha_bounds: expected two numbers, got {value!r}")
+    return value[0], value[1]  # the solver checks the rest
 
 
 def _energies(section: dict[str, Any]) -> dict[str, float] | None:

@@ -34,7 +34,8 @@ def _kind(path: Path) -> str:
     from linvop.io.hdf5 import open_checked
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        what = "expected a file" if path.exists() else "no such file"
+        raise InputError(f"{path}: {what}")
     with path.open("rb") as raw:
         ours = raw.read(6) == b"linvop"
     if not ours and not h5py.is_hdf5(path):
@@ -113,13 +114,12 @@ def _structures(path: Path, json: bool) -> None:
     from linvop.io.structures import charges_and_multiplicities, read
 
     frames = read(path)
-    charges, multiplicities = charges_and_multiplicities(frames)
+    charges, multiplicities = charges_and_multiplicities(frames, source=str(path))
     sizes = [len(a) for a in frames]
     keys: Counter[str] = Counter()
     for a in frames:
-        keys.update(a.info)
-        keys.update(k for k in a.arrays if k not in ("numbers", "positions"))
-        keys.update({} if a.calc is None else dict.fromkeys(a.calc.results, 1))
+        arrays = set(a.arrays) - {"numbers", "positions"}
+        keys.update({*a.info, *arrays, *(() if a.calc is None else a.calc.results)})
     content = {
         "kind": "structures",
         "n_structures": len(frames),

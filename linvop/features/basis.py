@@ -45,6 +45,8 @@ def ordered_species(species: Iterable[str | int]) -> tuple[str, ...]:
     """
     from pyscf.data.elements import NUC
 
+    if not isinstance(species, Iterable):
+        raise InputError(f"species: expected symbols such as ['H', 'O'], got {species!r}")
     numbers = set()
     for s in species:
         if isinstance(s, str) and (s not in NUC or not NUC[s] >= 1):

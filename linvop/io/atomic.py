@@ -30,12 +30,17 @@ def check_output(path: str | Path, force: bool = False) -> Path:
     Raises
     ------
     InputError
-        If the path exists and `force` is not set, if it is a folder, or if its folder does
-        not exist or takes no files.
+        If the path exists and `force` is not set, if it is a folder, a device or a link, or
+        if its folder does not exist or takes no files.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: expected the name of a file to write, got a folder")
+    for is_kind, kind in ((path.is_symlink, "link"), (path.is_dir, "folder")):
+        if is_kind():
+            raise InputError(f"{path}: expected the name of a file to write, got a {kind}")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: expected the name of a file to write, got a device")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise InputError(f"{path}: {path.parent} is a file, expected a folder")
     if os.path.lexists(path) and not force:
         raise InputError(f"{path} exists; --force (force=True) replaces it")
     if not path.parent.is_dir():

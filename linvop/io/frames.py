@@ -62,13 +62,20 @@ def check_frames(
 
     if isinstance(frames, Atoms):
         frames = [frames]
+    if isinstance(frames, str) or not isinstance(frames, Iterable):
+        raise InputError(f"{source}: expected structures (ase.Atoms), got {type(frames).__name__}")
     checked = list(frames)
     if not checked:
         raise InputError(f"{source}: expected at least one structure, got none")
     for i, atoms in enumerate(checked):
         where = f"{source}: frame {i}"
         if not isinstance(atoms, Atoms):
-            raise InputError(f"{where}: expected an ase.Atoms, got {type(atoms).__name__}")
+            hint = (
+                "; a Dataset gives them with .frames()"
+                if type(frames).__name__ == "Dataset"
+                else ""
+            )
+            raise InputError(f"{where}: expected an ase.Atoms, got {type(atoms).__name__}{hint}")
         if len(atoms) == 0:
             raise InputError(f"{where}: expected at least one atom, got none")
         _check_elements(atoms, where, species)
@@ -77,7 +84,7 @@ def check_frames(
             axes = " ".join("FT"[int(p)] for p in atoms.pbc)
             raise InputError(
                 f"{where}: expected a molecule, got a periodic cell (pbc={axes}); "
-                "if the box is only decoration, set atoms.pbc = False"
+                'if the box is only decoration, say pbc="F F F" (atoms.pbc = False)'
             )
     return checked
 
@@ -173,7 +180,7 @@ def _integer(info: dict[str, Any], keys: Sequence[str], where: str, default: int
         except (TypeError, ValueError):
             value = np.nan
         if not value.is_integer():
-            raise InputError(f"{where}: {key} = {info[key]!r}: expected an integer")
+            raise InputError(f"{where}: {key} = {info[key]}: expected an integer")
         found[key] = int(value)
     if len(set(found.values())) > 1:
         said = ", ".join(f"{k} = {v}" for k, v in found.items())
@@ -199,8 +206,8 @@ def require_one_state(frames: Sequence[Atoms], source: str = "frames") -> tuple[
             i = int(other[0])
             raise InputError(
                 f"{source}: frame 0 has {name} {values[0]} and frame {i} has {name} {values[i]}; "
-                "V does not tell them apart: fit one model for each, with state = (charge, "
-                "multiplicity)"
+                "V does not tell them apart: fit one model for each state "
+                "(state = [charge, multiplicity] chooses one)"
             )
     return int(charges[0]), int(multiplicities[0])
 
@@ -216,8 +223,10 @@ def in_state(
         If `state` is no pair of integers, or no structure is in it; and as
         `charges_and_multiplicities`.
     """
-    if len(state) != 2 or not all(
-        isinstance(x, int | np.integer) and not isinstance(x, bool) for x in state
+    if (
+        not isinstance(state, Sequence)
+        or len(state) != 2
+        or not all(isinstance(x, int | np.integer) and not isinstance(x, bool) for x in state)
     ):
         raise InputError(f"state: expected integers (charge, multiplicity), got {state!r}")
     states = np.column_stack(charges_and_multiplicities(frames, source=source))

@@ -130,6 +130,8 @@ def _keys(atoms: Atoms) -> list[str]:
 def _shaped(raw: Any, name: str, n_atoms: int, where: str) -> np.ndarray:
     """One label as float64 of its shape."""
     try:
+        if np.asarray(raw).dtype.kind not in "fiu":
+            raise TypeError
         value = np.asarray(raw, dtype=float)
     except (TypeError, ValueError):
         raise InputError(f"{where}: expected numbers, got {raw!r}") from None

@@ -84,7 +84,13 @@ def read(
     >>> round(frames[0].get_potential_energy(), 3)
     -2073.508
     """
-    path, keys, units = Path(path), dict(keys or {}), dict(units or {})
+    if not isinstance(path, str | Path):
+        raise InputError(f"read: expected a path, got {type(path).__name__}")
+    path, keys, units = Path(path), _names("keys", keys), _names("units", units)
+    if units and path.suffix.lower() in _HDF5:
+        raise InputError(
+            f"{path}: the units of a linvop data set are known; expected none, got {units}"
+        )
     if not path.is_file():
         what = "expected a file, got a folder" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {what}")
@@ -93,6 +99,15 @@ def read(
         required = name in keys or name in units
         _place(frames, name, keys.get(name, name), units.get(name), str(path), required)
     return frames
+
+
+def _names(what: str, given: Mapping[str, str] | None) -> dict[str, str]:
+    """A mapping from properties to text."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(v, str) for v in given.values()):
+        raise InputError(f"{what}: expected a mapping such as {{'energy': '...'}}, got {given!r}")
+    return dict(given)
 
 
 def _chosen(frames: list[Atoms], index: str | int, path: Path) -> list[Atoms]:

@@ -25,9 +25,16 @@ from linvop.io.structures import charges_and_multiplicities, check_frames
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
 from linvop.models.targets import Target, as_targets
-from linvop.models.training import TrainingSet, label_array, training_set
+from linvop.models.training import (
+    TrainingSet,
+    checked_atom_energies,
+    label_array,
+    training_set,
+)
+from linvop.regression.diagnosis import LOWER_BOUND, UPPER_BOUND, RegularisationWarning
 from linvop.regression.groups import duplicate_groups
-from linvop.regression.prior import label_prior
+from linvop.regression.prior import checked_cost, label_prior
+from linvop.regression.problem import check_parameters
 from linvop.regression.ridge import Ridge
 
 if TYPE_CHECKING:
@@ -78,11 +85,17 @@ class PropertyModel:
         kappa_cost: float = 2.0,
         atom_energies: Mapping[str, float] | None = None,
     ) -> None:
+        if not isinstance(basis, Basis):
+            raise InputError(f"basis: expected a linvop.Basis, got {basis!r}")
+        solver = Ridge() if solver is None else solver
+        if not isinstance(solver, Ridge):
+            raise InputError(f"solver: expected a linvop.Ridge, got {solver!r}")
+        check_parameters(solver.alpha, solver.column_scale, solver.alpha_bounds)
         self.basis = basis
         self.targets = as_targets(targets)
-        self.solver = Ridge() if solver is None else solver
-        self.kappa_cost = float(kappa_cost)
-        self.atom_energies = dict(atom_energies) if atom_energies else None
+        self.solver = solver
+        self.kappa_cost = checked_cost(kappa_cost)
+        self.atom_energies = checked_atom_energies(atom_energies)
 
     def __repr__(self) -> str:
         names = ", ".join(repr(t.name) for t in self.targets)
@@ -158,18 +171,22 @@ class PropertyModel:
         for irrep in list(rows):
             self._warn_without_angles(irrep)
             labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
-            fitted = fit_parts(
-                rows.pop(irrep),
-                irrep,
-                self.targets,
-                data,
-                counts=counts,
-                groups=groups,
-                penalty=label_prior(labels, self.kappa_cost),
-                solver=self.solver,
-            )
+            with warnings.catch_warnings():
+                # The solver counts targets; here they have names.
+                warnings.simplefilter("ignore", RegularisationWarning)
+                fitted = fit_parts(
+                    rows.pop(irrep),
+                    irrep,
+                    self.targets,
+                    data,
+                    counts=counts,
+                    groups=groups,
+                    penalty=label_prior(labels, self.kappa_cost),
+                    solver=self.solver,
+                )
             for name, (part, residuals) in fitted.items():
                 self.parts_[name][irrep], left_out[name][irrep] = part, residuals
+                _warn_of_alpha(f"{name}, lam = {irrep[0]}", part.report)
         self.train_values_ = data.values
         self.loo_predictions_ = {
             t.name: data.values[t.name] - t.from_irreps(left_out[t.name]) for t in self.targets
@@ -325,3 +342,17 @@ class PropertyModel:
                 f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
                 f"expected {self.state_[0]} and {self.state_[1]} as in the training data"
             )
+
+
+def _warn_of_alpha(name: str, report: Mapping[str, Any]) -> None:
+    messages = {"falls_at_lower_bound": LOWER_BOUND, "at_upper_bound": UPPER_BOUND}
+    for key, message in messages.items():
+        if report[key]:
+            warnings.warn(f"{name}: {message}", RegularisationWarning, stacklevel=5)
+    if report["n_groups_undetermined"]:
+        warnings.warn(
+            f"{name}: {report['n_groups_undetermined']} of {report['n_groups']} structures are the "
+            "only ones with one of the species; their leave-one-out errors are unknown",
+            RegularisationWarning,
+            stacklevel=5,
+        )

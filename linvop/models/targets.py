@@ -57,8 +57,11 @@ class Target:
     constants: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise InputError(f"target: expected a name, got {self.name!r}")
         if (self.rank is None) == (self.irrep is None):
-            raise InputError(f"target {self.name!r}: expected either rank or irrep, not both")
+            got = "neither" if self.rank is None else "both"
+            raise InputError(f"target {self.name!r}: expected either rank or irrep, got {got}")
         if not isinstance(self.unit, str) or not isinstance(self.constants, bool):
             raise InputError(
                 f"target {self.name!r}: expected a text as unit and true or false as constants, "
@@ -157,12 +160,15 @@ def as_target(target: str | Target) -> Target:
             f"target {target!r}: this version learns {', '.join(_KNOWN)} and Target(...)"
         )
     raise InputError(
-        f"target {target!r}: expected {', '.join(_KNOWN)}, or linvop.Target({target!r}, rank=...)"
+        f"target {target!r}: expected {', '.join(_KNOWN)}; for others state their rank "
+        f"(linvop.Target({target!r}, rank=0), in a TOML file {target} = {{ rank = 0 }})"
     )
 
 
 def as_targets(targets: Sequence[str | Target] | str | Target) -> tuple[Target, ...]:
     r"""Targets by name or as objects, without repetition."""
+    if not isinstance(targets, str | Target | Sequence):
+        raise InputError(f"targets: expected names or Target objects, got {targets!r}")
     items = [targets] if isinstance(targets, str | Target) else list(targets)
     out = tuple(as_target(t) for t in items)
     names = [t.name for t in out]

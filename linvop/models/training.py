@@ -17,7 +17,7 @@ from linvop.models.targets import Target
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["TrainingSet", "label_array", "training_set"]
+__all__ = ["TrainingSet", "checked_atom_energies", "label_array", "training_set"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,23 @@ def training_set(
         _free_atoms(known, species, source),
         source,
     )
+
+
+def checked_atom_energies(given: Mapping[str, float] | None) -> dict[str, float] | None:
+    r"""Energies of free atoms, eV, as a dict; None for none.
+
+    Raises
+    ------
+    InputError
+        For anything but a mapping from symbols to numbers.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping) or not all(
+        isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in given.values()
+    ):
+        raise InputError(f"atom_energies: expected a mapping such as {{'H': -13.6}}, got {given!r}")
+    return {symbol: float(v) for symbol, v in given.items()} or None
 
 
 def _free_atoms(

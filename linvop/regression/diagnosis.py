@@ -11,11 +11,37 @@ from linvop.regression.criteria import AlphaSearch, Spectrum
 from linvop.regression.leave_out import LeaveGroupsOut
 from linvop.regression.problem import Problem
 
-__all__ = ["RegularisationWarning", "report_of_fit", "warn_of_alpha"]
+__all__ = [
+    "LOWER_BOUND",
+    "UPPER_BOUND",
+    "RegularisationWarning",
+    "falls_at_lower_bound",
+    "report_of_fit",
+    "warn_of_alpha",
+]
 
 
 class RegularisationWarning(UserWarning):
     """The fit is usable, but the data did not determine the strength of its penalty."""
+
+
+LOWER_BOUND = (
+    "alpha is at its lower bound and the criterion still falls there: too few columns, or the "
+    "targets are fitted down to rounding; alpha_bounds moves the bound"
+)
+UPPER_BOUND = "alpha is at its upper bound: the columns explain nothing"
+
+_FLAT = 0.98
+"""A criterion that falls by less than this factor over the last decade is flat."""
+
+
+def falls_at_lower_bound(search: AlphaSearch) -> np.ndarray:
+    """Whether a smaller alpha would pay, (t,): at the bound, and not on a plateau of it."""
+    if len(search.grid) < 3:
+        return np.zeros(len(search.alpha), dtype=bool)
+    # Two points of the grid are a decade; the evidence may be negative, differences tell then.
+    lowest, decade = search.values[0], search.values[2]
+    return search.at_lower & (lowest < decade - (1 - _FLAT) * np.abs(decade))
 
 
 def report_of_fit(
@@ -47,6 +73,7 @@ def report_of_fit(
         "alpha": alpha,
         "alpha_over_largest_s2": alpha / s[0] ** 2,
         "at_lower_bound": search.at_lower,
+        "falls_at_lower_bound": falls_at_lower_bound(search),
         "at_upper_bound": search.at_upper,
         "effective_dof": spectrum.effective_dof(alpha),
         "loo_rmse": np.sqrt(mean_square),
@@ -62,17 +89,12 @@ def report_of_fit(
 def warn_of_alpha(search: AlphaSearch, leave_out: LeaveGroupsOut) -> None:
     """Warn of minimisers at a bound, and of groups that cannot be left out."""
     messages = []
-    if search.at_lower.any():
-        messages.append(
-            f"alpha at its lower bound for {int(search.at_lower.sum())} of {len(search.alpha)} "
-            "targets: too few columns, or the targets are fitted down to rounding; alpha_bounds "
-            "moves the bound"
-        )
+    falling = falls_at_lower_bound(search)
+    if falling.any():
+        messages.append(f"{int(falling.sum())} of {len(falling)} targets: {LOWER_BOUND}")
     if search.at_upper.any():
-        messages.append(
-            f"alpha at its upper bound for {int(search.at_upper.sum())} of {len(search.alpha)} "
-            "targets: the columns explain nothing"
-        )
+        upper = search.at_upper
+        messages.append(f"{int(upper.sum())} of {len(upper)} targets: {UPPER_BOUND}")
     if leave_out.n_undetermined:
         messages.append(
             f"{leave_out.n_undetermined} of {leave_out.n_groups} groups of rows are the only ones "

@@ -17,7 +17,15 @@ import numpy as np
 from linvop.basis.labels import Label
 from linvop.errors import InputError
 
-__all__ = ["label_prior"]
+__all__ = ["checked_cost", "label_prior"]
+
+
+def checked_cost(value: float) -> float:
+    r"""Return beta as a float; `InputError` unless it is a positive number."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not (np.isfinite(value) and value > 0):
+        raise InputError(f"kappa_cost: expected a positive number, got {value!r}")
+    return float(value)
 
 
 def label_prior(labels: Sequence[Label], kappa_cost: float = 2.0) -> np.ndarray:
@@ -33,6 +41,6 @@ def label_prior(labels: Sequence[Label], kappa_cost: float = 2.0) -> np.ndarray:
     -------
     (p,) float64
     """
-    if not (np.isfinite(kappa_cost) and kappa_cost > 0):
-        raise InputError(f"kappa_cost: expected a positive number, got {kappa_cost!r}")
-    return kappa_cost ** (np.asarray([label.kappa for label in labels], dtype=float) - 1)
+    return checked_cost(kappa_cost) ** (
+        np.asarray([label.kappa for label in labels], dtype=float) - 1
+    )
