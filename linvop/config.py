@@ -166,8 +166,6 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
             isinstance(value, bool) or not isinstance(value, int) or value < lowest
         ):
             raise InputError(f"[data] {name}: expected an integer >= {lowest}, got {value!r}")
-    if "seed" in data and n_train is None:
-        raise InputError("[data] seed: expected n_train beside it, the size of the random split")
     if n_train is not None and "test" in data:
         raise InputError("[data]: expected either test or n_train, got both")
     model = PropertyModel(

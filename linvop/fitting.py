@@ -19,6 +19,7 @@ from linvop.config import SHIPPED, FitConfig
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
 from linvop.io.atomic import atomic_text, check_output
+from linvop.io.dataset import level_of_theory
 from linvop.io.frames import in_state
 from linvop.io.hdf5 import json_safe
 from linvop.io.structures import check_frames, read, require_one_state
@@ -67,7 +68,7 @@ def split(frames: list[Atoms], n_train: int, seed: int) -> tuple[list[Atoms], li
     _, first = np.unique(groups, return_index=True)
     if len(first) <= n_train:
         raise InputError(
-            f"n_train = {n_train}: expected fewer than the {len(first)} distinct structures"
+            f"n_train = {n_train}: expected fewer than the {len(first)} distinct structures there"
         )
     order = np.sort(first)[np.random.default_rng(seed).permutation(len(first))]
     return [frames[k] for k in order[:n_train]], [frames[k] for k in order[n_train:]]
@@ -164,6 +165,7 @@ def run_fit(
     metrics: dict[str, Any] = {
         "train": _name(config.train),
         "n_train": model.n_train_,
+        "labels": _level(config.train),
         "seconds_to_fit": round(fitted - start, 3),
         "versions": versions(),
         "report": model.report(),
@@ -214,7 +216,7 @@ def _write(
     force: bool,
 ) -> None:
     model = config.model
-    model.training_ = {k: metrics[k] for k in ("train", "leave_one_out")}
+    model.training_ = {k: metrics[k] for k in ("train", "labels", "leave_one_out")}
     model.training_["test"] = metrics.get("test", {})
     with all_or_none(config.output, outputs(config), force) as folder:
         model.save(str(folder / "model.h5"))
@@ -243,10 +245,16 @@ def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.nda
         train, test = split(train, config.n_train, config.seed)
     elif config.test is not None:
         test = _frames(config.test, config)
+    species = ordered_species(z for a in train for z in a.numbers)
+    for s in species:
+        try:
+            config.model.basis.ao_basis.shells(s)
+        except InputError as error:
+            raise InputError(f"[basis] ao, for {s} in {config.train}: {error}") from error
     if not test:
         return train, test, {}
     source = _test_source(config)
-    check_frames(test, source=source, species=ordered_species(z for a in train for z in a.numbers))
+    check_frames(test, source=source, species=species)
     true = {t.name: label_array(t, test, {}, {}, source) for t in config.model.targets}
     state = require_one_state(train, config.train)
     if require_one_state(test, source) != state:
@@ -259,10 +267,24 @@ def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.nda
 
 def _frames(name: str, config: FitConfig) -> list[Atoms]:
     path = linvop.data.water() if name == SHIPPED else name
-    frames = read(path, keys=config.keys, units=config.units)
+    units = config.units
+    if _is_dataset(name) and not all(map(_is_dataset, (config.train, _test_source(config)))):
+        units = {}  # they are said of the other file; a data set knows its own
+    frames = read(path, keys=config.keys, units=units)
     if config.state is None:
         return frames
     return [frames[k] for k in in_state(frames, config.state, name)[0]]
+
+
+def _is_dataset(name: str) -> bool:
+    return name == SHIPPED or name.lower().endswith((".h5", ".hdf5"))
+
+
+def _level(name: str) -> dict[str, Any] | None:
+    """How the labels of a data set were made, where that is known."""
+    if not _is_dataset(name):
+        return None
+    return level_of_theory(linvop.data.water() if name == SHIPPED else name)
 
 
 def _test_source(config: FitConfig) -> str:

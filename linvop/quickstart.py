@@ -104,7 +104,7 @@ def _fit(
             progress(f"{resolution}: structures", done, total)
 
     model = PropertyModel(
-        Basis(ao="def2-svp", kappa=3, resolution=resolution, metric="lowdin"), _TARGETS
+        Basis(ao="linvop-svp", kappa=3, resolution=resolution, metric="lowdin"), _TARGETS
     )
     with warnings.catch_warnings():
         # That `total` has too few columns to need a penalty is what is shown here.

@@ -682,3 +682,36 @@ def test_label_refuses_before_any_work(tmp_path):
     out.write_text("mine")
     refused(run(*into, *CHEAP), "out.h5 exists", "--force")
     assert out.read_text() == "mine"
+
+
+def test_inspect_counts_labels_and_does_not_add_them_up(tmp_path):
+    frames = waters(3)
+    for k, atoms in enumerate(frames):
+        atoms.info.update(name="w", mine=1.5 if k else "text", charge=2)
+    ase.io.write(tmp_path / "a.xyz", frames)
+    done = run("inspect", tmp_path / "a.xyz", "--json")
+    assert done.exit_code == 0, done.output
+    keys = json.loads(done.stdout)["keys"]
+    assert keys == {"name": 3, "mine": 3, "charge": 3, "energy": 3, "dipole": 3}
+
+
+def test_units_of_a_data_set_are_known(tmp_path, no_plots):
+    config = CONFIG.replace('train = "train.xyz"\ntest = "test.xyz"', 'train = "shipped:water"')
+    config = config.replace("[basis]", 'n_train = 60\nunits = { energy = "Hartree" }\n[basis]')
+    refused(run("fit", write_case(tmp_path, config=config)), "units", "data set", "Hartree")
+    # Beside a data set, units are those of the other file.
+    mixed = CONFIG.replace("train.xyz", "shipped:water")
+    mixed = mixed.replace("[basis]", 'units = { energy = "Hartree" }\n[basis]')
+    frames = waters(5)
+    for atoms in frames:
+        atoms.calc.results["energy"] /= 27.211386
+    done = run("fit", write_case(tmp_path, test=frames, config=mixed), "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["labels"] == {"method": "rks", "xc": "pbe", "ao": "def2-svp"}
+
+
+def test_names_of_outputs_say_what_they_are(fitted, tmp_path):
+    done = run("predict", fitted / "out/model.h5", fitted / "test.xyz", tmp_path / "a.h5")
+    refused(done, "a.h5", "ends in .xyz")
+    refused(run("label", fitted / "test.xyz", tmp_path / "a.xyz"), "a.xyz", "ends in .h5")
+    assert files(tmp_path) == {}

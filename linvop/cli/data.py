@@ -34,7 +34,8 @@ def label_command(
     """Label structures with PySCF: energy, forces, dipole, Fock, density, overlap ...
 
     Each structure is kept as soon as it is done: after Ctrl-C or a crash the same command
-    goes on where it stopped. What does not converge is left out and listed.
+    goes on where it stopped. What does not converge is left out and listed. Charge and spin
+    of a structure: charge=1 multiplicity=2 (2 S + 1) in its comment line; default 0, lowest.
     """
     with guarded("labels done so far are kept; run the same command again to go on"):
         from linvop.labelling import QUANTITIES, label

@@ -17,19 +17,21 @@ FIT_HELP = """Fit a model as a TOML file says; write model.h5, metrics.json and 
 [data]
 train = "train.xyz"            # or a data set (.h5), or "shipped:water"
 test = "test.xyz"              # or n_train = 500 and seed = 0: a random split
+state = [0, 1]                 # of several, only this charge and multiplicity
 keys = { energy = "energy_Ha" }
 units = { energy = "Hartree" }
 [basis]
-ao = "6-31g"
+ao = "linvop-sv"
 kappa = 3
-metric = "lowdin"              # resolution, sources, screening, lam_max too
+metric = "lowdin"              # resolution, sources, lam_max too
+screening = ["none", 0.3]      # bare and screened V; "none" is None
 nu = 2                         # products of site features need a largest degree
 max_degree = ["none", 6]
 [targets]
 energy = {}
 gap = { rank = 0, unit = "eV" }
 [solver]
-alpha = "loo"                  # or "gcv", "evidence", a number
+alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
 [output]
 dir = "."
 """
@@ -117,11 +119,10 @@ def predict_command(
 ) -> None:
     """Predict properties of structures, in ASE units, into extended XYZ."""
     with guarded("nothing was written"):
-        from linvop.io.atomic import check_output
-        from linvop.io.structures import read, write
+        from linvop.io.structures import check_structure_output, read, write
         from linvop.models.storage import load
 
-        check_output(out, force)
+        check_structure_output(out, force)
         fitted = load(model)
         frames = read(structures)
         with progress_bar() as progress:

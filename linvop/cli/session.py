@@ -103,11 +103,13 @@ def pairs(items: Sequence[str], option: str, names: Sequence[str]) -> dict[str, 
     InputError
         For an item without ``=``, and for a property that is not among `names`.
     """
-    out = {}
+    out: dict[str, str] = {}
     for item in items:
         name, sign, value = item.partition("=")
         if not (sign and name and value):
             raise InputError(f"{option}: expected PROPERTY=VALUE, got {item!r}")
+        if name in out:
+            raise InputError(f"{option} {item}: {name} was given before, as {out[name]!r}")
         if name not in names:
             raise InputError(f"{option} {item}: expected one of {', '.join(names)}, got {name!r}")
         out[name] = value

@@ -16,7 +16,7 @@ from linvop.orbitals.shells import AOBasis, symbol_of
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "level_of_theory"]
 
 
 class Dataset:
@@ -193,3 +193,10 @@ class _Chosen:
 
     def has(self, i: int, name: str) -> bool:
         return self._source.has(int(self._chosen[i]), name)
+
+
+def level_of_theory(path: str | Path) -> dict[str, Any] | None:
+    r"""Method, functional and AO basis of a data set's labels, as far as it says them."""
+    settings = Dataset.open(path).settings
+    level = {k: settings[k] for k in ("method", "xc", "ao") if settings.get(k) is not None}
+    return level or None

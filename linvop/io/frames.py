@@ -180,7 +180,7 @@ def _integer(info: dict[str, Any], keys: Sequence[str], where: str, default: int
         except (TypeError, ValueError):
             value = np.nan
         if not value.is_integer():
-            raise InputError(f"{where}: {key} = {info[key]}: expected an integer")
+            raise InputError(f"{where}: {key} = {_plain(info[key])!r}: expected an integer")
         found[key] = int(value)
     if len(set(found.values())) > 1:
         said = ", ".join(f"{k} = {v}" for k, v in found.items())
@@ -238,3 +238,7 @@ def in_state(
     if len(kept) < len(frames):
         source = f"{source} (those with {name})"
     return kept.tolist(), source
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "charges_and_multiplicities",
     "check_frames",
+    "check_structure_output",
     "labels",
     "read",
     "require_one_state",
@@ -264,6 +265,16 @@ def _put(atoms: Atoms, name: str, key: str, value: np.ndarray) -> None:
     atoms.calc = SinglePointCalculator(atoms, **{**results, name: plain})
 
 
+def check_structure_output(path: str | Path, force: bool = False) -> None:
+    r"""Refuse a name to which no extended XYZ may be written, as `check_output` and by its end."""
+    check_output(path, force)
+    name = Path(path).name.lower().removesuffix(".gz")
+    if not name.endswith(_XYZ):
+        raise InputError(
+            f"{path}: extended XYZ is written; expected a name that ends in .xyz or .xyz.gz"
+        )
+
+
 def write(path: str | Path, frames: Iterable[Atoms] | Sequence[Atoms], force: bool = False) -> None:
     r"""Write structures as extended XYZ, gzipped if the name ends in .gz, whole or not at all.
 
@@ -274,7 +285,7 @@ def write(path: str | Path, frames: Iterable[Atoms] | Sequence[Atoms], force: bo
     """
     import ase.io
 
-    check_output(path, force)
+    check_structure_output(path, force)
     text = io.StringIO()
     ase.io.write(text, list(frames), format="extxyz")
     content = text.getvalue().encode()

@@ -3,7 +3,8 @@ r"""Finished structures of a run that is not finished: the folder ``OUT.parts``.
 ``settings.json`` says what the run is (settings, AO basis, a digest of each structure);
 ``<index>.npz`` holds one labelled structure, ``<index>.json`` the reason why one has no
 labels. Each file is whole or absent, and a run goes on from a folder only if it is the same
-run: labels of two kinds are never mixed.
+run: labels of two kinds are never mixed. While a run is on it holds a lock on ``.lock`` (where the
+system has such locks), which the system lets go if the run is killed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import shutil
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,9 +25,15 @@ from linvop.io.atomic import atomic_bytes, atomic_text
 from linvop.io.hdf5 import json_safe
 from linvop.io.records import Record
 
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: two runs on one output are not noticed
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["Checkpoints", "digest"]
 
 _SETTINGS = "settings.json"
+_LOCK = ".lock"
 
 
 def digest(structure: Record) -> str:
@@ -50,6 +57,7 @@ class Checkpoints:
 
     def __init__(self, out: Path) -> None:
         self.folder = out.with_name(out.name + ".parts")
+        self._lock: IO[bytes] | None = None
 
     def begin(self, run: dict[str, Any], structures: Sequence[Record], force: bool) -> None:
         r"""Make the folder, or take up the one that is there if it belongs to the same run.
@@ -57,9 +65,11 @@ class Checkpoints:
         Raises
         ------
         InputError
-            If it belongs to another one, with what differs (with `force` it is emptied), if it
-            is no folder of linvop's, or if the disk is full.
+            If it belongs to another one, with what differs (with `force` it is emptied), if
+            another run is on in it, if it is no folder of linvop's, or if the disk is full.
         """
+        if (self.folder / _SETTINGS).is_file():
+            self._take()
         run = json_safe(run | {"structures": [digest(s) for s in structures]})
         if self.folder.exists() and any(not p.name.startswith(".") for p in self.folder.iterdir()):
             difference = self._difference(run)
@@ -72,6 +82,7 @@ class Checkpoints:
                 )
             self.remove()
         self.folder.mkdir(exist_ok=True)
+        self._take()
         atomic_text(self.folder / _SETTINGS, json.dumps(run, indent=1))
 
     def _difference(self, run: dict[str, Any]) -> str | None:
@@ -124,6 +135,31 @@ class Checkpoints:
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+    def _take(self) -> None:
+        """Hold the lock."""
+        if fcntl is None or self._lock is not None:
+            return
+        file = (self.folder / _LOCK).open("wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise InputError(
+                f"{self.folder}: another run is labelling into it at this moment; wait for it"
+            ) from None
+        self._lock = file
+
+    def release(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers write, and leave the lock to the process that started them."""
+        return self.__dict__ | {"_lock": None}
 
 
 def _short(value: Any) -> str:

@@ -82,7 +82,7 @@ def label(
     structures : path or iterable of ase.Atoms
         Charge and multiplicity from their ``info`` (`linvop.io.frames`).
     out : path
-        An HDF5 file (`linvop.io.dataset`); structures stand in it in the order of the input.
+        An HDF5 file, .h5 (`linvop.io.dataset`); structures stand in it in the order of the input.
     method : {"rks", "uks", "rhf", "uhf", "auto"}
         "auto" is rks for singlets and uks for all others.
     xc : str
@@ -126,6 +126,8 @@ def label(
     """
     started = time.monotonic()
     out = check_output(out, force)
+    if out.suffix.lower() not in (".h5", ".hdf5"):
+        raise InputError(f"{out}: a data set is HDF5; expected a name that ends in .h5")
     settings = Settings(
         method=method,
         xc=xc,
@@ -144,18 +146,23 @@ def label(
         raise InputError(f"workers: expected at least 1, got {workers}")
     parts = Checkpoints(out)
     shells = {s: settings.basis.raw(s) for s in species}
-    parts.begin(settings.as_dict() | {"shells": shells}, todo, force)
-    n_resumed, failed = _run(todo, settings, parts, workers, progress)
-    n_labelled = len(todo) - len(failed)
-    if not n_labelled:
-        index, reason = next(iter(failed.items()))
-        raise ConvergenceError(
-            f"no structure could be labelled, nothing was written; structure {index}: {reason}"
+    try:
+        parts.begin(settings.as_dict() | {"shells": shells}, todo, force)
+        n_resumed, failed = _run(todo, settings, parts, workers, progress)
+        n_labelled = len(todo) - len(failed)
+        if not n_labelled:
+            index, reason = next(iter(failed.items()))
+            raise ConvergenceError(
+                f"no structure could be labelled, nothing was written; structure {index}: {reason}"
+            )
+        kept = (parts.load(s.source_index) for s in todo if s.source_index not in failed)
+        listed = [{"index": i, "reason": reason} for i, reason in sorted(failed.items())]
+        write_records(
+            out, _all_there(kept, parts), settings.basis, settings.as_dict(), listed, force
         )
-    kept = (parts.load(s.source_index) for s in todo if s.source_index not in failed)
-    listed = [{"index": i, "reason": reason} for i, reason in sorted(failed.items())]
-    write_records(out, _all_there(kept, parts), settings.basis, settings.as_dict(), listed, force)
-    parts.remove()
+        parts.remove()
+    finally:
+        parts.release()
     return LabelReport(
         path=out,
         n_structures=len(todo),
@@ -227,7 +234,7 @@ def _run(
                 report(done, len(todo))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"stopped; {done} of {len(todo)} structures are kept in {parts.folder}: "
+            f"{done} of {len(todo)} structures are kept in {parts.folder}: "
             "start the same command again to go on from there"
         ) from None
     return n_resumed, failures

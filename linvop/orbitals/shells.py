@@ -11,6 +11,7 @@ with N_l the norm of a primitive; n counts the shells of one l as PySCF's labels
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -115,7 +116,11 @@ def _as_pyscf(symbol: str, entry: object) -> list:
         raw = own
     elif isinstance(entry, str):
         try:
-            raw = gto.format_basis({symbol: entry})[symbol]
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore"
+                )  # advice on where else to look; the error says enough
+                raw = gto.format_basis({symbol: entry})[symbol]
         except Exception as error:  # PySCF raises KeyError, RuntimeError or its own class
             raise InputError(
                 f"AO basis {entry!r} for {symbol}: PySCF cannot give it ({error})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,14 @@ def test_a_full_disk_is_bad_luck_and_not_a_traceback(tmp_path, monkeypatch):
         atomic_bytes(path, b"new", force=True)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_devices_and_links_are_no_outputs(tmp_path):
+    (tmp_path / "target").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    for path, kind in ((tmp_path / "link", "link"), (Path("/dev/null"), "device")):
+        with pytest.raises(InputError, match=f"expected the name of a file to write, got a {kind}"):
+            check_output(path, force=True)
+    assert (tmp_path / "target").read_text() == "precious"
+    with pytest.raises(InputError, match="is a file, expected a folder"):
+        check_output(tmp_path / "target" / "below")

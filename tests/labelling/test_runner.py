@@ -190,3 +190,20 @@ def test_refusals_come_before_any_work(tmp_path):
     with pytest.raises(InputError, match="workers: expected at least 1"):
         label(hydrogens(1), tmp_path / "new.h5", **FAST, workers=0)
     assert [p.name for p in tmp_path.iterdir()] == ["h2.h5"]
+
+
+def test_two_runs_into_one_output_are_refused(tmp_path):
+    pytest.importorskip("fcntl")
+    inner = []
+
+    def second(done: int, total: int) -> None:
+        if done == 1:
+            for force in (False, True):
+                with pytest.raises(InputError, match=r"a\.h5\.parts: another run is labelling"):
+                    label(hydrogens(3 + force), tmp_path / "a.h5", **FAST, workers=1, force=force)
+                inner.append(force)
+
+    label(hydrogens(3), tmp_path / "a.h5", **FAST, workers=1, progress=second)
+    assert inner == [False, True]
+    assert len(Dataset.open(tmp_path / "a.h5")) == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]

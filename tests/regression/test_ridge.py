@@ -264,10 +264,19 @@ def test_without_constants_a_constant_column_counts(rng):
     np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0, 4.0], rtol=1e-8)
 
 
-def test_exact_data_with_enough_columns_warn_at_the_lower_bound(rng):
-    A = rng.normal(size=(40, 5))
+def test_a_lower_bound_is_warned_of_only_where_less_would_pay(rng):
+    # The target lies along a direction whose singular value is the root of the bound.
+    U = np.linalg.qr(rng.normal(size=(40, 3)))[0]
+    A = U * [1.0, 1e-5, 1e-9]
     with pytest.warns(RegularisationWarning, match="lower bound"):
-        Ridge().fit(A, A @ np.ones(5))
+        model = Ridge(column_scale=0.0).fit(A, U @ [1.0, 1.0, 1.0])
+    assert model.report()["falls_at_lower_bound"] is True
+    # Exact data, well conditioned: all small alphas are alike.
+    A = rng.normal(size=(40, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Ridge().fit(A, A @ np.ones(5))
+    assert model.report()["falls_at_lower_bound"] is False
 
 
 @pytest.mark.parametrize(
