@@ -24,6 +24,7 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     [solver]
     alpha = "loo"
     column_scale = 0.5
+    covariance = false             # true: keep what standard deviations of predictions need
     kappa_cost = 2.0
 
     [output]
@@ -65,7 +66,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
         "lam_max",
     ),
     "targets": (),
-    "solver": ("alpha", "column_scale", "kappa_cost", "atom_energies"),
+    "solver": ("alpha", "column_scale", "kappa_cost", "covariance", "atom_energies"),
     "output": ("dir",),
 }
 _CRITERIA = ("loo", "gcv", "evidence")
@@ -158,7 +159,11 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
     model = PropertyModel(
         Basis(**_basis(tree["basis"])),
         [_target(name, settings) for name, settings in tree["targets"].items()],
-        Ridge(_alpha(solver), column_scale=_number(solver, "column_scale", 0.5)),
+        Ridge(
+            _alpha(solver),
+            column_scale=_number(solver, "column_scale", 0.5),
+            covariance=_switch(solver, "covariance"),
+        ),
         kappa_cost=_number(solver, "kappa_cost", 2.0),
         atom_energies=_energies(solver),
     )
@@ -221,6 +226,13 @@ def _number(section: dict[str, Any], key: str, default: float) -> float:
     value = section.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise InputError(f"[solver] {key}: expected a number >= 0, got {value!r}")
+    return value
+
+
+def _switch(section: dict[str, Any], key: str) -> bool:
+    value = section.get(key, False)
+    if not isinstance(value, bool):
+        raise InputError(f"[solver] {key}: expected true or false, got {value!r}")
     return value
 
 

@@ -8,6 +8,7 @@ Targets whose rows and constants are the same share one factorisation.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from linvop.errors import InputError
 from linvop.models.targets import Target
 from linvop.models.training import TrainingSet
 from linvop.regression.ridge import Ridge
+from linvop.regression.uncertainty import Posterior
 
 __all__ = ["LinearPart", "fit_parts"]
 
@@ -34,11 +36,34 @@ class LinearPart:
         Added for each atom; zeros where the part has none.
     report : dict
         alpha, effective degrees of freedom, condition number, leave-one-out error ...
+    posterior : Posterior or None
+        Of this part alone, if the solver keeps the covariance.
     """
 
     coefficients: np.ndarray
     constants: np.ndarray
     report: dict[str, Any] = field(default_factory=dict)
+    posterior: Posterior | None = None
+
+    def covariances(self, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        r"""Covariance of the components of each structure, (n, 2 lam + 1, 2 lam + 1).
+
+        Parameters
+        ----------
+        rows : (n, 2 lam + 1, p) float64
+        counts : (n, n_species) float64
+
+        Raises
+        ------
+        InputError
+            If the solver did not keep the covariance.
+        """
+        if self.posterior is None:
+            raise InputError("covariances: expected a fit with Ridge(..., covariance=True)")
+        n, m, p = rows.shape
+        fitted = len(self.posterior.directions.constants) > 0
+        constants = np.repeat(counts, m, axis=0) if fitted else None
+        return self.posterior.covariances(rows.reshape(n * m, p), constants, m)[..., 0]
 
 
 def fit_parts(
@@ -88,9 +113,7 @@ def fit_parts(
         free = data.free_atoms if kind == "given" else None
         if free is not None:
             y = y - (counts @ free)[:, None]
-        one = Ridge(
-            solver.alpha, column_scale=solver.column_scale, alpha_bounds=solver.alpha_bounds
-        )
+        one = copy(solver)
         try:
             one.fit(
                 rows.reshape(n * width, p),
@@ -115,6 +138,7 @@ def fit_parts(
                 np.ascontiguousarray(one.coef_[:, column]),
                 np.ascontiguousarray(constants),
                 _report_of(one, column),
+                None if one.posterior_ is None else one.posterior_.select(column),
             )
             fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
     return fitted
