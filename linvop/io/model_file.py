@@ -10,7 +10,7 @@ r"""The HDF5 layout of a fitted linear model; knows arrays and names, not what t
              columns          (p,) str, the name of each coefficient's feature
              report           JSON
              directions       int64, which of those below (only with covariances)
-             scale            (3,) float64: alpha, sigma, calibration (only with covariances)
+             scale            (3,) float64: alpha, noise, model (only with covariances)
     /directions/0/gamma       (p,) float64, and so on: `linvop.regression.uncertainty`
 """
 

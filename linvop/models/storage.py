@@ -25,7 +25,7 @@ from linvop.models.property import PropertyModel
 from linvop.models.targets import Target
 from linvop.orbitals.shells import AOBasis, Shell
 from linvop.regression.ridge import Ridge
-from linvop.regression.uncertainty import Directions, Posterior
+from linvop.regression.uncertainty import Directions, Posterior, Scale
 
 __all__ = ["load", "save_property_model"]
 
@@ -132,14 +132,14 @@ class _SharedDirections:
         self._found: list[Directions] = []
 
     def place(self, posterior: Posterior | None) -> tuple[int | None, np.ndarray | None]:
-        """Return the number of its directions, and its alpha, sigma and calibration."""
+        """Return the number of its directions, and its alpha, noise and model scale."""
         if posterior is None:
             return None, None
         known = [k for k, d in enumerate(self._found) if d is posterior.directions]
         if not known:
             self._found.append(posterior.directions)
-        scale = np.concatenate([posterior.alpha, posterior.sigma, posterior.calibration])
-        return (known or [len(self._found) - 1])[0], scale
+        scale = [posterior.alpha, posterior.scale.noise, posterior.scale.model]
+        return (known or [len(self._found) - 1])[0], np.concatenate(scale)
 
     def arrays(self) -> list[dict[str, np.ndarray]]:
         return [vars(d) for d in self._found]
@@ -148,8 +148,8 @@ class _SharedDirections:
 def _posterior(part: model_file.Part, directions: list[Directions]) -> Posterior | None:
     if part.directions is None or part.scale is None:
         return None
-    alpha, sigma, calibration = part.scale.reshape(3, 1)
-    return Posterior(directions[part.directions], alpha, sigma, calibration)
+    alpha, noise, model = part.scale.reshape(3, 1)
+    return Posterior(directions[part.directions], alpha, Scale(noise, model))
 
 
 def _labels(basis: Basis, species: tuple[str, ...], irrep: Irrep) -> list:

@@ -25,7 +25,7 @@ from linvop.regression.leave_out import LeaveGroupsOut
 from linvop.regression.problem import Problem, check_parameters
 from linvop.regression.reduction import ReducedProblem
 from linvop.regression.scaling import check_finite_rows
-from linvop.regression.uncertainty import Posterior, calibration_factors, directions_of
+from linvop.regression.uncertainty import Posterior, calibrated, directions_of
 
 __all__ = ["RegularisationWarning", "Ridge"]
 
@@ -258,14 +258,16 @@ class Ridge:
         self._report |= report_of_fit(problem, spectrum, search, leave_out, self.loo_residuals_)
         self.posterior_ = None
         if self.covariance:
-            sigma = np.sqrt(spectrum.noise_variance(search.alpha, np.arange(y1.shape[1])))
             unit = leave_out.variances(search.alpha)
-            scale = calibration_factors(
-                self.loo_residuals_, unit, sigma, problem.weights, problem.n_components
-            )
-            self._report |= {"sigma": sigma, **scale}
+            scale = calibrated(self.loo_residuals_, unit, problem.weights, problem.n_components)
+            sigma2 = spectrum.noise_variance(search.alpha, np.arange(y1.shape[1]))
+            self._report |= {
+                "sigma": np.sqrt(sigma2),
+                "calibration": scale.model / sigma2,
+                "noise": np.sqrt(scale.noise),
+            }
             directions = directions_of(reduced, factorisation, float(search.alpha.min()))
-            self.posterior_ = Posterior(directions, search.alpha, sigma, scale["calibration"])
+            self.posterior_ = Posterior(directions, search.alpha, scale)
         filtered = s[:, None] / (s[:, None] ** 2 + search.alpha) * beta
         return factorisation.right_times(filtered)
 

@@ -3,54 +3,56 @@ r"""How sure a ridge fit is: the closed-form posterior, in factored form, and it
 The penalty stands for the prior ``z = Gamma c ~ N(0, sigma^2 / alpha)``, the noise of a row of
 weight w has variance ``sigma^2 / w``, and the constants b have a flat prior. With the rotated
 rows ``A1 Gamma^-1 = U1 diag(s) V^T``, and with the k0 rows ``R b = y_top - A_top c`` that give
-the constants, a row (a, a0) is predicted with the variance
+the constants, the prediction of a row (a, a0) has the variance ``sigma^2 v``,
 
-    var = sigma^2 (1 + |w|^2 + sum_k (V^T h)_k^2 / (s_k^2 + alpha) + |h - V V^T h|^2 / alpha)
+    v = |w|^2 + sum_k (V^T h)_k^2 / (s_k^2 + alpha) + |h - V V^T h|^2 / alpha
 
     w R = a0,        h = Gamma^-1 (a - w A_top)
 
-which is ``sigma^2 (1 + [a a0] M^-1 [a a0]^T)`` with the matrix M of the normal equations,
-which is never formed. The 1 is the noise of the label: it is what residuals of noiseless data
-that the columns cannot express amount to. The last term is what no training row has tested;
-it is what grows out of distribution. A row whose constants the training rows leave
-undetermined has infinite variance. Columns without a coefficient (constant in all training
-rows) add nothing.
+which is ``[a a0] M^-1 [a a0]^T`` with the matrix M of the normal equations, which is never
+formed. The last term is what no training row has tested; it is what grows out of distribution.
+A row whose constants the training rows leave undetermined has infinite variance. Columns
+without a coefficient (constant in all training rows) add nothing.
 
 Scale. ``sigma^2 = (|y1|^2 - y1^T H1 y1) / n1`` is the maximum of the restricted likelihood at
-the given alpha. alpha is usually chosen otherwise, so a calibration factor multiplies all
-variances: the mean over the training structures of
+the given alpha. But alpha is usually chosen otherwise, and the residuals of computed labels are
+no noise: they are what the columns cannot express, and vanish where v does. So the label is
+said to lie from its prediction with the variance
 
-    z^2 = |r_loo|^2 / tr C_loo
+    var = tau^2 + q sigma^2 v
 
-with the leave-one-group-out residual and covariance of its components in closed form
-(`leave_out`), after which the mean square of z is 1. Both depend on no orientation.
+where the noise tau^2 and the calibration q maximise the normal likelihood of the
+leave-one-group-out residuals r, whose v are known in closed form (`leave_out`). At that maximum
+the mean square of ``z = r / var^1/2`` over the training structures is 1 (for a tensor
+``z^2 = |r|^2 / tr var``, which depends on no orientation).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.optimize import minimize_scalar
 
 from linvop.errors import InputError
 from linvop.regression.factorisation import Factorisation
 from linvop.regression.reduction import ReducedProblem
 from linvop.regression.scaling import row_blocks
 
-__all__ = ["Directions", "Posterior", "calibration_factors", "directions_of"]
+__all__ = ["Directions", "Posterior", "Scale", "calibrated", "directions_of"]
 
 _DROPPED = 1e-2
 """Directions with s^2 below this multiple of alpha are left to the prior: variances grow by at
 most this fraction."""
 
 _SINGLE = 1e-4
-"""Single precision if its rounding of a typical row adds less than this to ``var / sigma^2``."""
+"""Single precision if its rounding of a typical row adds less than this to v."""
 
 _UNDETERMINED = 1e-8
 """Part of a0 outside what the training rows determine, relative to its norm, above rounding."""
+
+_NOISE_BOUNDS = (1e-6, 1e4)
+"""Where the noise is looked for, relative to the median v."""
 
 _DIRECTIONS_AT_A_TIME = 256
 
@@ -80,14 +82,29 @@ class Directions:
 
 
 @dataclass(frozen=True)
+class Scale:
+    r"""``var = noise + model v`` of t targets.
+
+    Attributes
+    ----------
+    noise, model : (t,) float64
+        tau^2 and q sigma^2, in units of y squared.
+    """
+
+    noise: np.ndarray
+    model: np.ndarray
+
+
+@dataclass(frozen=True)
 class Posterior:
     r"""Covariances of predictions of t targets.
 
     Attributes
     ----------
     directions : Directions
-    alpha, sigma, calibration : (t,) float64
-        Strength of the penalty; root of sigma^2; the factor of all variances.
+    alpha : (t,) float64
+        Strength of the penalty.
+    scale : Scale
 
     Examples
     --------
@@ -98,24 +115,25 @@ class Posterior:
     >>> y = A.sum(axis=1) + 0.1 * rng.normal(size=40)
     >>> model = Ridge("evidence", covariance=True).fit(A, y)
     >>> near, far = model.posterior_.covariances(np.array([[0.0, 0, 0], [30.0, 0, 0]]))[:, 0, 0, 0]
-    >>> bool(0.05 < near**0.5 < 0.2), bool(far > 10 * near)
+    >>> bool(0.05 < near**0.5 < 0.2), bool(far > 10 * near)  # the noise is 0.1
     (True, True)
     """
 
     directions: Directions
     alpha: np.ndarray
-    sigma: np.ndarray
-    calibration: np.ndarray
+    scale: Scale
 
     def select(self, target: int) -> Posterior:
         """Return that of one target; the directions are shared, not copied."""
         k = slice(target, target + 1)
-        return Posterior(self.directions, self.alpha[k], self.sigma[k], self.calibration[k])
+        return Posterior(
+            self.directions, self.alpha[k], Scale(self.scale.noise[k], self.scale.model[k])
+        )
 
     def covariances(
         self, A: np.ndarray, constants: np.ndarray | None = None, n_components: int = 1
     ) -> np.ndarray:
-        r"""Return the covariance of the components of each structure, noise included.
+        r"""Return the covariance of labels from their predictions, structure by structure.
 
         Parameters
         ----------
@@ -158,18 +176,16 @@ class Posterior:
         h -= inside @ known.right
         n = len(A) // m
         h, inside, w = (x.reshape(n, m, x.shape[1]) for x in (h, inside.astype(float), w))
-        fixed = np.eye(m) + w @ w.swapaxes(1, 2)
+        fixed = w @ w.swapaxes(1, 2)
         fixed[_undetermined(A0, known.constants).reshape(-1, m).any(axis=1)] = np.inf
         outside = h @ h.swapaxes(1, 2)
         s2 = known.singular_values**2
         out = np.empty((*fixed.shape, len(self.alpha)))
-        for t, (alpha, sigma, factor) in enumerate(self._targets()):
+        for t, alpha in enumerate(self.alpha):
             tested = (inside / (s2 + alpha)) @ inside.swapaxes(1, 2)
-            out[..., t] = factor * sigma**2 * (fixed + tested + outside / alpha)
+            v = fixed + tested + outside / alpha
+            out[..., t] = self.scale.noise[t] * np.eye(m) + self.scale.model[t] * v
         return out
-
-    def _targets(self) -> Iterator[tuple[float, float, float]]:
-        return zip(self.alpha, self.sigma, self.calibration, strict=True)
 
 
 def directions_of(
@@ -211,42 +227,49 @@ def directions_of(
     )
 
 
-def calibration_factors(
-    residuals: np.ndarray,
-    variances: np.ndarray,
-    sigma: np.ndarray,
-    weights: np.ndarray,
-    n_components: int,
-) -> dict[str, Any]:
-    r"""Return the mean of z^2 over the training structures, and its robust counterpart.
+def calibrated(
+    residuals: np.ndarray, variances: np.ndarray, weights: np.ndarray, n_components: int
+) -> Scale:
+    r"""Return the scale that maximises the likelihood of leave-one-group-out residuals.
+
+    With ``rho = tau^2 / (q sigma^2)`` the best ``q sigma^2`` is the mean of
+    ``|r|^2 / tr(rho + v)``, so that one number is searched for, in log rho:
+
+        L(rho) = log mean(|r|^2 / tr(rho + v)) + mean log tr(rho + v)
+
+    from 1e-6 of the median v, so that structures whose features vanish by symmetry do not
+    count infinitely, to 1e4 times it, where v no longer matters.
 
     Parameters
     ----------
-    residuals, variances : (n, t) float64
-        Leave-one-group-out residuals, and their variances in units of ``sigma^2 / w``
-        (`LeaveGroupsOut`); NaN in structures that cannot be left out.
-    sigma : (t,) float64
+    residuals : (n, t) float64
+    variances : (n, t) float64
+        ``1 + w v`` of the same rows (`LeaveGroupsOut.variances`); NaN in structures that cannot
+        be left out.
     weights : (n,) float64
     n_components : int
-
-    Returns
-    -------
-    dict
-        ``calibration``, (t,): mean of ``|r_loo|^2 / tr C_loo``. ``calibration_median``, (t,):
-        its median, over that of chi^2 per degree of freedom; smaller than the mean where a few
-        structures are far worse than the rest.
     """
-    square = weights[:, None] * residuals**2
-    by_structure = [
-        x.reshape(-1, n_components, x.shape[1]).sum(axis=1) for x in (square, variances)
-    ]
-    z2 = by_structure[0] / (by_structure[1] * sigma**2)
-    z2 = z2[np.isfinite(z2).all(axis=1)]
-    usual = chi2.median(n_components) / n_components
-    return {
-        "calibration": z2.mean(axis=0),
-        "calibration_median": np.median(z2, axis=0) / usual,
-    }
+    square = (weights[:, None] * residuals**2).reshape(-1, n_components, residuals.shape[1])
+    v = np.maximum(variances - 1.0, 0.0).reshape(square.shape)
+    square, v = square.mean(axis=1), v.mean(axis=1)
+    known = np.isfinite(square).all(axis=1)
+    noise, model = np.empty(v.shape[1]), np.empty(v.shape[1])
+    for t, (r2, vt) in enumerate(zip(square[known].T, v[known].T, strict=True)):
+        unit = float(np.median(vt)) or float(vt.mean()) or 1.0
+
+        def minus_log_likelihood(
+            log_rho: float, r2: np.ndarray = r2, x: np.ndarray = vt / unit
+        ) -> float:
+            total = np.exp(log_rho) + x
+            return float(np.log(np.mean(r2 / total)) + np.mean(np.log(total)))
+
+        grid = np.log(np.geomspace(*_NOISE_BOUNDS, 21))
+        best = int(np.argmin([minus_log_likelihood(x) for x in grid]))
+        around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+        rho = unit * np.exp(minimize_scalar(minus_log_likelihood, bounds=around).x)
+        model[t] = np.mean(r2 / (rho + vt))
+        noise[t] = rho * model[t]
+    return Scale(noise, model)
 
 
 def _undetermined(A0: np.ndarray, inverse: np.ndarray) -> np.ndarray:
