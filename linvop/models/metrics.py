@@ -40,7 +40,7 @@ def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str,
 
 
 def calibration(true: np.ndarray, predicted: np.ndarray, std: np.ndarray) -> dict[str, Any]:
-    r"""How well standard deviations tell errors, z = (predicted - true) / std by component.
+    r"""How well standard deviations tell errors.
 
     Parameters
     ----------
@@ -49,10 +49,11 @@ def calibration(true: np.ndarray, predicted: np.ndarray, std: np.ndarray) -> dic
     Returns
     -------
     dict
-        ``mean_z2``, the mean of z^2, 1 if variances are right on average; ``coverage_68`` and
-        ``coverage_95``, the fractions with abs(z) below 1 and 1.96, 0.683 and 0.95 for normal
-        errors; ``mean_std``, the root mean square of std; ``n`` structures. Structures with an
-        infinite std are left out.
+        ``mean_z2``, the mean of ``z^2 = |error|^2 / |std|^2`` over structures (norms of
+        tensors: no orientation counts), 1 if variances are right; ``coverage_68`` and
+        ``coverage_95``, the fractions of components whose error is below 1 and 1.96 std, 0.683
+        and 0.95 if errors are normal; ``mean_std``, the root mean square of std; ``n``
+        structures. Structures with an infinite std are left out.
 
     Examples
     --------
@@ -62,11 +63,11 @@ def calibration(true: np.ndarray, predicted: np.ndarray, std: np.ndarray) -> dic
     flat = [x.reshape(len(x), -1) for x in (true, predicted, std)]
     known = np.isfinite(flat[1]).all(axis=1) & np.isfinite(flat[2]).all(axis=1)
     y, f, sd = (x[known] for x in flat)
-    z = np.abs(f - y) / sd
+    error = np.abs(f - y)
     return {
-        "mean_z2": float(np.mean(z**2)),
-        "coverage_68": float(np.mean(z < 1.0)),
-        "coverage_95": float(np.mean(z < 1.96)),
+        "mean_z2": float(np.mean((error**2).sum(axis=1) / (sd**2).sum(axis=1))),
+        "coverage_68": float(np.mean(error < sd)),
+        "coverage_95": float(np.mean(error < 1.96 * sd)),
         "mean_std": float(np.sqrt(np.mean(sd**2))),
         "n": len(y),
     }
