@@ -39,6 +39,8 @@ class ReducedProblem:
     y1 : (n - k0, t) float64
     active : (p,) bool
         Columns that may have a coefficient.
+    kept : (p,) bool
+        Columns that X1 has: all that are not constant.
     gamma : (p,) float64
         Gamma; 1 for columns that are constant.
     top : (k0, p_kept) float64
@@ -76,7 +78,7 @@ class ReducedProblem:
         self._explained = _explained_columns(self.top, self._rows)
         if self._explained.any():
             self._rows[:, self._explained] = 0.0
-        self._kept, self.active = kept, kept.copy()
+        self.kept, self.active = kept, kept.copy()
         self.active[kept] = ~self._explained
         _check_any(self.active)
 
@@ -95,7 +97,7 @@ class ReducedProblem:
     def scatter(self, kept: np.ndarray) -> np.ndarray:
         """Put the columns of (m, p_kept) in their places among all, (m, p); zero elsewhere."""
         out = np.zeros((len(kept), len(self.active)))
-        out[:, self._kept] = kept
+        out[:, self.kept] = kept
         out[:, ~self.active] = 0.0
         return out
 

@@ -11,9 +11,9 @@ column lies in the span of the kept ones (and the constants) up to
     residual_j <= tolerance gamma_j / min gamma
 
 of its own norm. Norms are those next to the constants, so that neither units nor a common
-shift matter; of copies that with the lowest prior cost stays, and of equals the first. All components of a
-tensor and all structures are rows: a column stays or goes as a whole, and nothing is centred
-unless there are constants, so that the decision does not depend on orientations.
+shift matter; of copies that with the lowest prior cost stays, and of equals the first. All
+components of a tensor and all structures are rows: a column stays or goes as a whole, and
+nothing is centred unless there are constants, so that no decision depends on orientations.
 
 Columns that are constant, or explained by the constants to rounding, are dropped first, with
 residual 0. Where there are fewer rows than columns at most as many columns as rows can stay:
