@@ -26,6 +26,7 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     column_scale = 0.5
     covariance = false             # true: keep what standard deviations of predictions need
     kappa_cost = 2.0
+    relevance = "shells"           # optional: prior variances of groups of columns from the data
 
     [output]
     dir = "."
@@ -66,7 +67,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
         "lam_max",
     ),
     "targets": (),
-    "solver": ("alpha", "column_scale", "kappa_cost", "covariance", "atom_energies"),
+    "solver": ("alpha", "column_scale", "kappa_cost", "covariance", "relevance", "atom_energies"),
     "output": ("dir",),
 }
 _CRITERIA = ("loo", "gcv", "evidence")
@@ -165,6 +166,7 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
             covariance=_switch(solver, "covariance"),
         ),
         kappa_cost=_number(solver, "kappa_cost", 2.0),
+        relevance=solver.get("relevance"),
         atom_energies=_energies(solver),
     )
     names = [t.name for t in model.targets]

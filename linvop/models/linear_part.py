@@ -18,6 +18,7 @@ from linvop.basis.enumeration import Irrep
 from linvop.errors import InputError
 from linvop.models.targets import Target
 from linvop.models.training import TrainingSet
+from linvop.regression.relevance import relevance
 from linvop.regression.ridge import Ridge
 from linvop.regression.uncertainty import Posterior
 
@@ -76,6 +77,7 @@ def fit_parts(
     groups: np.ndarray,
     penalty: np.ndarray,
     solver: Ridge,
+    columns: np.ndarray | None = None,
 ) -> dict[str, tuple[LinearPart, np.ndarray]]:
     r"""Fit one irrep of all targets that have it.
 
@@ -94,6 +96,8 @@ def fit_parts(
         The prior.
     solver : Ridge
         Its settings.
+    columns : (p,) int, optional
+        Groups of columns whose relevances are determined, target by target.
 
     Returns
     -------
@@ -107,23 +111,41 @@ def fit_parts(
     n, width, p = rows.shape
     fitted: dict[str, tuple[LinearPart, np.ndarray]] = {}
     shared = _by_constants(targets, irrep, data)
-    for k, (kind, together) in enumerate(shared.items(), start=1):
+    jobs = [
+        (kind, part)
+        for kind, together in shared.items()
+        for part in ([together] if columns is None else [[t] for t in together])
+    ]
+    for k, (kind, together) in enumerate(jobs, start=1):
         parts = [t.to_irreps(data.values[t.name])[irrep] for t in together]
         y = np.stack([part.reshape(n * width) for part in parts], axis=1)
         free = data.free_atoms if kind == "given" else None
         if free is not None:
             y = y - (counts @ free)[:, None]
-        one = copy(solver)
+        one, prior = copy(solver), penalty
+        constants = counts if kind == "fitted" else None
+        weights = None if data.weights is None else np.repeat(data.weights, width)
         try:
+            if columns is not None:
+                prior = relevance(
+                    rows.reshape(n * width, p),
+                    y[:, 0],
+                    columns=columns,
+                    penalty=penalty,
+                    constants=constants,
+                    weights=weights,
+                    n_components=width,
+                    column_scale=solver.column_scale,
+                ).penalty
             one.fit(
                 rows.reshape(n * width, p),
                 y,
-                penalty=penalty,
-                constants=counts if kind == "fitted" else None,
+                penalty=prior,
+                constants=constants,
                 groups=np.repeat(groups, width),
-                weights=None if data.weights is None else np.repeat(data.weights, width),
+                weights=weights,
                 n_components=width,
-                overwrite=k == len(shared),
+                overwrite=k == len(jobs),
             )
         except InputError as error:
             names = ", ".join(t.name for t in together)
@@ -131,12 +153,12 @@ def fit_parts(
                 f"{data.source}: {names} of {n} structures cannot be fitted: {error}"
             ) from error
         for column, t in enumerate(together):
-            constants = np.zeros(counts.shape[1]) if free is None else free
+            added = np.zeros(counts.shape[1]) if free is None else free
             if kind == "fitted":
-                constants = one.constants_[:, column]
+                added = one.constants_[:, column]
             part = LinearPart(
                 np.ascontiguousarray(one.coef_[:, column]),
-                np.ascontiguousarray(constants),
+                np.ascontiguousarray(added),
                 _report_of(one, column),
                 None if one.posterior_ is None else one.posterior_.select(column),
             )

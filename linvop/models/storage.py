@@ -24,8 +24,9 @@ from linvop.models.linear_part import LinearPart
 from linvop.models.property import PropertyModel
 from linvop.models.targets import Target
 from linvop.orbitals.shells import AOBasis, Shell
+from linvop.regression.calibration import Scale
 from linvop.regression.ridge import Ridge
-from linvop.regression.uncertainty import Directions, Posterior, Scale
+from linvop.regression.uncertainty import Directions, Posterior
 
 __all__ = ["load", "save_property_model"]
 
@@ -64,6 +65,7 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
             "covariance": model.solver.covariance,
         },
         "kappa_cost": model.kappa_cost,
+        "relevance": model.relevance,
         "atom_energies": model.atom_energies,
         "training": model.training_,
     }
@@ -106,6 +108,7 @@ def load(path: str | Path) -> PropertyModel:
         targets,
         Ridge(**settings["solver"]),
         kappa_cost=settings["kappa_cost"],
+        relevance=settings.get("relevance"),
         atom_energies=settings["atom_energies"],
     )
     model.species_ = species

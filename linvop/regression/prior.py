@@ -17,7 +17,7 @@ import numpy as np
 from linvop.basis.labels import SiteLabel
 from linvop.errors import InputError
 
-__all__ = ["label_prior"]
+__all__ = ["label_prior", "shell_groups"]
 
 
 def label_prior(labels: Sequence[SiteLabel], kappa_cost: float = 2.0) -> np.ndarray:
@@ -36,3 +36,19 @@ def label_prior(labels: Sequence[SiteLabel], kappa_cost: float = 2.0) -> np.ndar
     if not (np.isfinite(kappa_cost) and kappa_cost > 0):
         raise InputError(f"kappa_cost: expected a positive number, got {kappa_cost!r}")
     return kappa_cost ** (np.asarray([label.kappa for label in labels], dtype=float) - 1)
+
+
+def shell_groups(labels: Sequence[SiteLabel]) -> np.ndarray:
+    r"""Group of each column, 0, 1, ...: its species, kappa, outer shells and screening.
+
+    Parameters
+    ----------
+    labels : sequence of SiteLabel, length p
+
+    Returns
+    -------
+    (p,) int
+    """
+    found: dict[tuple[object, ...], int] = {}
+    keys = [(x.species, x.kappa, x.shells, x.screening) for x in labels]
+    return np.array([found.setdefault(key, len(found)) for key in keys])

@@ -52,9 +52,10 @@ class Relevance:
     noise : float
         lambda.
     penalty : (p,) float64
-        ``gamma tau^-1/2``, for ``Ridge.fit(A[:, kept], ..., penalty=penalty[kept])``;
-        infinite for columns that are left out.
+        ``gamma tau^-1/2`` relative to the largest tau, for ``Ridge.fit(A, ..., penalty=penalty)``;
+        1e5 gamma for columns that are left out, which leaves them no coefficient to speak of.
     kept : (p,) bool
+        Columns that are not left out, and not constant.
     objective : (n_steps,) float64
         L before each step.
     """
@@ -142,8 +143,7 @@ def relevance(
         tau, noise = tau * shrink, noise * noise_factor
         tau[tau < _IRRELEVANT * tau.max()] = 0.0
     kept = reduced.active & (tau[groups] > 0.0)
-    cost = np.full(len(groups), np.inf)
-    cost[kept] = problem.penalty[kept] / np.sqrt(tau[groups[kept]])
+    cost = problem.penalty / np.sqrt(np.maximum(tau / tau.max(), _IRRELEVANT))[groups]
     return Relevance(tau, noise, cost, kept, np.array(objective))
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.regression.calibration import calibrated
 from linvop.regression.criteria import AlphaSearch, Spectrum, minimise_over_alpha
 from linvop.regression.diagnosis import RegularisationWarning, report_of_fit, warn_of_alpha
 from linvop.regression.factorisation import Factorisation
@@ -25,7 +26,7 @@ from linvop.regression.leave_out import LeaveGroupsOut
 from linvop.regression.problem import Problem, check_parameters
 from linvop.regression.reduction import ReducedProblem
 from linvop.regression.scaling import check_finite_rows
-from linvop.regression.uncertainty import Posterior, calibrated, directions_of
+from linvop.regression.uncertainty import Posterior, directions_of
 
 __all__ = ["RegularisationWarning", "Ridge"]
 

@@ -1,4 +1,4 @@
-r"""How sure a ridge fit is: the closed-form posterior, in factored form, and its calibration.
+r"""How sure a ridge fit is: the closed-form posterior, in factored form.
 
 The penalty stands for the prior ``z = Gamma c ~ N(0, sigma^2 / alpha)``, the noise of a row of
 weight w has variance ``sigma^2 / w``, and the constants b have a flat prior. With the rotated
@@ -14,17 +14,8 @@ formed. The last term is what no training row has tested; it is what grows out o
 A row whose constants the training rows leave undetermined has infinite variance. Columns
 without a coefficient (constant in all training rows) add nothing.
 
-Scale. ``sigma^2 = (|y1|^2 - y1^T H1 y1) / n1`` is the maximum of the restricted likelihood at
-the given alpha. But alpha is usually chosen otherwise, and the residuals of computed labels are
-no noise: they are what the columns cannot express, and vanish where v does. So the label is
-said to lie from its prediction with the variance
-
-    var = tau^2 + q sigma^2 v
-
-where the noise tau^2 and the calibration q maximise the normal likelihood of the
-leave-one-group-out residuals r, whose v are known in closed form (`leave_out`). At that maximum
-the mean square of ``z = r / var^1/2`` over the training structures is 1 (for a tensor
-``z^2 = |r|^2 / tr var``, which depends on no orientation).
+The label is said to lie from its prediction with the variance ``tau^2 + q sigma^2 v``, whose
+two scales leave-one-out residuals set (`calibration`).
 """
 
 from __future__ import annotations
@@ -32,14 +23,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from linvop.errors import InputError
+from linvop.regression.calibration import Scale
 from linvop.regression.factorisation import Factorisation
 from linvop.regression.reduction import ReducedProblem
 from linvop.regression.scaling import row_blocks
 
-__all__ = ["Directions", "Posterior", "Scale", "calibrated", "directions_of"]
+__all__ = ["Directions", "Posterior", "directions_of"]
 
 _DROPPED = 1e-2
 """Directions with s^2 below this multiple of alpha are left to the prior: variances grow by at
@@ -50,9 +41,6 @@ _SINGLE = 1e-4
 
 _UNDETERMINED = 1e-8
 """Part of a0 outside what the training rows determine, relative to its norm, above rounding."""
-
-_NOISE_BOUNDS = (1e-6, 1e4)
-"""Where the noise is looked for, relative to the median v."""
 
 _DIRECTIONS_AT_A_TIME = 256
 
@@ -79,20 +67,6 @@ class Directions:
     constants: np.ndarray
     singular_values: np.ndarray
     right: np.ndarray
-
-
-@dataclass(frozen=True)
-class Scale:
-    r"""``var = noise + model v`` of t targets.
-
-    Attributes
-    ----------
-    noise, model : (t,) float64
-        tau^2 and q sigma^2, in units of y squared.
-    """
-
-    noise: np.ndarray
-    model: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -225,51 +199,6 @@ def directions_of(
         s[:n_kept],
         right,
     )
-
-
-def calibrated(
-    residuals: np.ndarray, variances: np.ndarray, weights: np.ndarray, n_components: int
-) -> Scale:
-    r"""Return the scale that maximises the likelihood of leave-one-group-out residuals.
-
-    With ``rho = tau^2 / (q sigma^2)`` the best ``q sigma^2`` is the mean of
-    ``|r|^2 / tr(rho + v)``, so that one number is searched for, in log rho:
-
-        L(rho) = log mean(|r|^2 / tr(rho + v)) + mean log tr(rho + v)
-
-    from 1e-6 of the median v, so that structures whose features vanish by symmetry do not
-    count infinitely, to 1e4 times it, where v no longer matters.
-
-    Parameters
-    ----------
-    residuals : (n, t) float64
-    variances : (n, t) float64
-        ``1 + w v`` of the same rows (`LeaveGroupsOut.variances`); NaN in structures that cannot
-        be left out.
-    weights : (n,) float64
-    n_components : int
-    """
-    square = (weights[:, None] * residuals**2).reshape(-1, n_components, residuals.shape[1])
-    v = np.maximum(variances - 1.0, 0.0).reshape(square.shape)
-    square, v = square.mean(axis=1), v.mean(axis=1)
-    known = np.isfinite(square).all(axis=1)
-    noise, model = np.empty(v.shape[1]), np.empty(v.shape[1])
-    for t, (r2, vt) in enumerate(zip(square[known].T, v[known].T, strict=True)):
-        unit = float(np.median(vt)) or float(vt.mean()) or 1.0
-
-        def minus_log_likelihood(
-            log_rho: float, r2: np.ndarray = r2, x: np.ndarray = vt / unit
-        ) -> float:
-            total = np.exp(log_rho) + x
-            return float(np.log(np.mean(r2 / total)) + np.mean(np.log(total)))
-
-        grid = np.log(np.geomspace(*_NOISE_BOUNDS, 21))
-        best = int(np.argmin([minus_log_likelihood(x) for x in grid]))
-        around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-        rho = unit * np.exp(minimize_scalar(minus_log_likelihood, bounds=around).x)
-        model[t] = np.mean(r2 / (rho + vt))
-        noise[t] = rho * model[t]
-    return Scale(noise, model)
 
 
 def _undetermined(A0: np.ndarray, inverse: np.ndarray) -> np.ndarray:

@@ -275,7 +275,7 @@ def test_exact_data_with_enough_columns_warn_at_the_lower_bound(rng):
     [
         Ridge(),
         Ridge(0.1, column_scale=1.0),
-        Ridge("gcv", alpha_bounds=(1e-9, 2.0)),
+        Ridge("gcv", alpha_bounds=(1e-9, 2.0), covariance=True),
         Ridge(np.float64(0.1), column_scale=np.int64(1), alpha_bounds=(np.float64(1e-9), 2)),
     ],
 )
