@@ -26,7 +26,9 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     [solver]
     alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
     column_scale = 0.5
+    covariance = false             # true: keep what standard deviations of predictions need
     kappa_cost = 2.0
+    relevance = "shells"           # optional: prior variances of groups of columns from the data
 
     [output]
     dir = "."
@@ -58,7 +60,15 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("train", "test", "n_train", "seed", "state", "keys", "units"),
     "basis": tuple(f.name for f in fields(Basis)),
     "targets": (),
-    "solver": ("alpha", "alpha_bounds", "column_scale", "kappa_cost", "atom_energies"),
+    "solver": (
+        "alpha",
+        "alpha_bounds",
+        "column_scale",
+        "kappa_cost",
+        "covariance",
+        "relevance",
+        "atom_energies",
+    ),
     "output": ("dir",),
 }
 _CRITERIA = ("loo", "gcv", "evidence")
@@ -175,8 +185,10 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
             _alpha(solver),
             column_scale=_number(solver, "column_scale", 0.5),
             alpha_bounds=_bounds(solver),
+            covariance=_switch(solver, "covariance"),
         ),
         kappa_cost=_number(solver, "kappa_cost", 2.0),
+        relevance=solver.get("relevance"),
         atom_energies=_energies(solver),
     )
     names = [t.name for t in model.targets]
@@ -236,6 +248,13 @@ def _number(section: dict[str, Any], key: str, default: float) -> float:
     value = section.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise InputError(f"[solver] {key}: expected a number >= 0, got {value!r}")
+    return value
+
+
+def _switch(section: dict[str, Any], key: str) -> bool:
+    value = section.get(key, False)
+    if not isinstance(value, bool):
+        raise InputError(f"[solver] {key}: expected true or false, got {value!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-r"""Pictures: predicted against reference values, with units and errors on them."""
+r"""Pictures: predicted against reference values, and errors against predicted ones."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linvop.models.metrics import errors
+from linvop.models.metrics import calibration, errors
 from linvop.report import number, readable_unit, unexplained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Errors", "Parity", "parity_figure"]
+__all__ = ["Errors", "Parity", "Reliability", "parity_figure"]
 
 # Colours that stay apart for colour-blind eyes (after Okabe and Ito).
 _FIRST, _SECOND = "#56B4E9", "#D55E00"
+
+
+_IN_A_BIN = 15
+"""Structures at least in a bin of a reliability plot, where there are as many."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,31 @@ class Errors:
     series: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
+@dataclass(frozen=True)
+class Reliability:
+    r"""One panel: root mean square error against predicted standard deviation, in bins.
+
+    Attributes
+    ----------
+    title : str
+    unit : str
+    true, predicted, std : (n, ...) float64
+        Of a tensor, the norm of the error and the root of the trace of its covariance are
+        shown, so that the picture does not depend on orientations.
+    """
+
+    title: str
+    unit: str
+    true: np.ndarray
+    predicted: np.ndarray
+    std: np.ndarray
+
+
+Panel = Parity | Errors | Reliability
+
+
 def parity_figure(
-    path: str | Path, rows: Sequence[Sequence[Parity | Errors]], *, force: bool = False
+    path: str | Path, rows: Sequence[Sequence[Panel]], *, force: bool = False
 ) -> None:
     r"""Draw panels row by row into a PNG, written beside and renamed.
 
@@ -75,6 +102,8 @@ def parity_figure(
                 panel = row[k]
                 if isinstance(panel, Parity):
                     _draw_parity(ax, panel)
+                elif isinstance(panel, Reliability):
+                    _draw_reliability(ax, panel)
                 else:
                     _draw_errors(ax, panel)
             else:
@@ -150,3 +179,37 @@ def _draw_errors(ax: Axes, panel: Errors) -> None:
     ax.set_ylabel("fraction of structures below")
     ax.grid(visible=True, linewidth=0.4, color="0.85")
     ax.legend(loc="lower right", framealpha=0.9, edgecolor="1.0", fontsize=9)
+
+
+def _draw_reliability(ax: Axes, panel: Reliability) -> None:
+    factor, unit = readable_unit(panel.unit)
+    n = len(panel.true)
+    error = factor * np.linalg.norm((panel.predicted - panel.true).reshape(n, -1), axis=1)
+    std = factor * np.linalg.norm(panel.std.reshape(n, -1), axis=1)
+    known = np.isfinite(error) & np.isfinite(std)
+    order = np.argsort(std[known])
+    error, std = error[known][order], std[known][order]
+    ax.scatter(std, error, s=7, alpha=0.35, linewidths=0, color=_FIRST, label="structures")
+    bins = np.array_split(np.arange(len(std)), max(1, min(12, len(std) // _IN_A_BIN)))
+    x, y = (np.array([np.sqrt(np.mean(v[b] ** 2)) for b in bins]) for v in (std, error))
+    # Relative standard error of a root mean square of normal errors.
+    spread = y / np.sqrt(2 * np.array([len(b) for b in bins]))
+    ax.errorbar(
+        x, y, spread, label="RMSE of a bin", fmt="o", markersize=5, capsize=2, color=_SECOND
+    )
+    ends = std[0] / 1.5, std[-1] * 1.5
+    ax.plot(ends, ends, color="0.4", linewidth=0.8, zorder=0, label="RMSE = std")
+    lowest = min(y.min(), ends[0]) / 5  # errors far below their std say nothing
+    ax.set(xscale="log", yscale="log", xlim=ends, title=panel.title)
+    ax.set_ylim(lowest, 2 * max(error.max(), ends[1]))
+    ax.set_xlabel(f"predicted standard deviation ({unit or 'no unit'})")
+    ax.set_ylabel(f"error ({unit or 'no unit'})")
+    found = calibration(panel.true, panel.predicted, panel.std)
+    lines = [
+        f"n = {found['n']}",
+        f"mean z$^2$ {number(found['mean_z2'])}",
+        f"within 1 std {found['coverage_68']:.1%} (68.3%)",
+        f"within 1.96 std {found['coverage_95']:.1%} (95%)",
+    ]
+    ax.text(0.97, 0.04, "\n".join(lines), transform=ax.transAxes, ha="right", fontsize=8.5)
+    ax.legend(loc="upper left", frameon=False, fontsize=9)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["error_table", "fit_table", "number", "readable_unit", "unexplained"]
+__all__ = [
+    "calibration_table",
+    "error_table",
+    "fit_table",
+    "number",
+    "readable_unit",
+    "unexplained",
+]
 
 _READABLE = {
     "eV": (1e3, "meV"),
@@ -68,6 +75,26 @@ def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:
             unexplained(e["r2"]),
             unit,
         )
+    return table
+
+
+def calibration_table(
+    found: Mapping[str, Mapping[str, Any]], units: Mapping[str, str], title: str
+) -> Table:
+    r"""Whether predicted standard deviations are right (`linvop.models.metrics.calibration`)."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("target")
+    headings = ("n", "predicted std", "mean z^2 (1)", "within 1 std (68.3%)", "1.96 std (95%)")
+    for name in headings:
+        table.add_column(name, justify="right")
+    table.add_column("unit")
+    for name, c in found.items():
+        factor, unit = readable_unit(units[name])
+        coverage = (f"{c[key]:.1%}" for key in ("coverage_68", "coverage_95"))
+        std, z2 = number(factor * c["mean_std"]), number(c["mean_z2"])
+        table.add_row(name, str(c["n"]), std, z2, *coverage, unit)
     return table
 
 

@@ -611,6 +611,53 @@ def test_evaluate_with_keys_and_units(fitted, tmp_path):
     )
 
 
+# -- standard deviations ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sure(tmp_path_factory) -> Path:
+    """A folder with a fit that keeps its covariances."""
+    folder = tmp_path_factory.mktemp("sure")
+    done = run("fit", write_case(folder, config=CONFIG + "[solver]\ncovariance = true\n"))
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_predict_writes_standard_deviations_on_request(sure, fitted, tmp_path):
+    for option in ((), ("--std",)):
+        out = tmp_path / f"out{len(option)}.xyz"
+        done = run("predict", sure / "out/model.h5", sure / "test.xyz", out, *option)
+        assert done.exit_code == 0, done.output
+        (a, *_) = ase.io.read(out, ":")
+        assert ("energy_std" in a.info) == ("dipole_std" in a.info) == bool(option)
+    model = linvop.load(sure / "out/model.h5")
+    (expected,) = model.predict([a], std=True)
+    # Positions in the file have eight digits.
+    assert a.info["energy_std"] == pytest.approx(expected["energy_std"], rel=1e-2)
+    np.testing.assert_allclose(a.info["dipole_std"], expected["dipole_std"], rtol=1e-2)
+    assert "standard deviations" in done.stdout
+    out = tmp_path / "none.xyz"
+    arguments = ("predict", fitted / "out/model.h5", fitted / "test.xyz", out, "--std")
+    refused(run(*arguments), "std", "covariance = true")
+    assert not out.exists()
+
+
+def test_evaluate_says_whether_standard_deviations_are_right(sure, tmp_path):
+    arguments = ("evaluate", sure / "out/model.h5", sure / "test.xyz")
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert set(found["energy"]["calibration"]) >= {"mean_z2", "coverage_68", "coverage_95"}
+    done = run(*arguments, "--plot", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "mean z^2" in done.stdout
+    kinds = ("parity", "reliability")
+    assert set(files(tmp_path)) == {f"{k}_{t}.png" for k in kinds for t in ("energy", "dipole")}
+
+
+def test_covariance_must_be_true_or_false(tmp_path):
+    config = write_case(tmp_path, config=CONFIG + "[solver]\ncovariance = 1\n")
+    refused(run("fit", config), "covariance", "true or false", "1")
+
+
 # -- inspect -------------------------------------------------------------------------------------
 
 

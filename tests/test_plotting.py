@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from linvop.errors import InputError
 from linvop.models.metrics import errors
-from linvop.plotting import Errors, Parity, parity_figure
+from linvop.plotting import Errors, Parity, Reliability, parity_figure
 from linvop.report import error_table, number, readable_unit
 
 
@@ -133,3 +133,30 @@ def test_error_table_has_a_row_for_each_target_in_readable_units():
     text = console.export_text()
     for word in ("some title", "energy", "meV", number(1e3 * e["rmse"]), "spread", "12"):
         assert word in text
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_reliability_shows_errors_against_what_was_foreseen(drawn, shape):
+    rng = np.random.default_rng(2)
+    std = np.geomspace(1e-4, 1e-2, 400).reshape(400, *(1,) * len(shape)) * np.ones(shape)
+    true = rng.normal(size=(400, *shape))
+    predicted = true + std * rng.normal(size=true.shape)
+    (ax,) = drawn(Reliability("a title", "eV", true, predicted, std))
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert "(meV)" in ax.get_xlabel()
+    assert "(meV)" in ax.get_ylabel()
+    (bars,) = ax.containers
+    x, y = bars.lines[0].get_data()
+    assert len(x) == 12
+    np.testing.assert_allclose(y, x, rtol=0.4)
+    width = 1e3 * np.linalg.norm(std.reshape(400, -1), axis=1)
+    assert x.min() == pytest.approx(np.sqrt(np.mean(width[:34] ** 2)), rel=1e-9)
+    for text in ("n = 400", "mean z$^2$", "within 1 std", "(95%)"):
+        assert text in words(ax)
+
+
+def test_reliability_of_few_structures_and_infinite_std(drawn):
+    std = np.array([1.0, 2.0, np.inf, 3.0])
+    (ax,) = drawn(Reliability("a title", "", np.zeros(4), np.array([1.0, 1.0, 5.0, -2.0]), std))
+    assert "n = 3" in words(ax)
+    assert "no unit" in ax.get_xlabel()

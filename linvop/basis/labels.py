@@ -63,6 +63,11 @@ class SiteLabel:
         return 1
 
     @property
+    def parts(self) -> tuple[SiteLabel, ...]:
+        """Factors of a product; this is its own only one."""
+        return (self,)
+
+    @property
     def word(self) -> str:
         """The name without the centre: ``<1s|V H:1s V|2p> lam=1 sigma=+1``."""
         factors = [f"V({z})" if z != TOTAL else "V" for z in self.sources]
@@ -107,6 +112,11 @@ class ProductLabel:
     def nu(self) -> int:
         """Number of factors."""
         return len(self.factors)
+
+    @property
+    def parts(self) -> tuple[SiteLabel, ...]:
+        """Factors of the product."""
+        return self.factors
 
     @property
     def kappa(self) -> int:

@@ -114,6 +114,9 @@ def predict_command(
     model: Model,
     structures: Annotated[Path, typer.Argument(metavar="IN", help="Structures.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Extended XYZ to write.")],
+    std: Annotated[
+        bool, typer.Option("--std", help="Also write the standard deviation, PROPERTY_std.")
+    ] = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -130,6 +133,7 @@ def predict_command(
                 frames,
                 progress=lambda done, total: progress("structures", done, total),
                 source=str(structures),
+                std=std,
             )
         write(
             out,
@@ -140,7 +144,8 @@ def predict_command(
             print_json(predicted)
         else:
             names = ", ".join(f"{t.name} ({t.unit or 'no unit'})" for t in fitted.targets)
-            typer.echo(f"{out}: {len(frames)} structures with {names}")
+            also = " and their standard deviations" if std else ""
+            typer.echo(f"{out}: {len(frames)} structures with {names}{also}")
 
 
 def _labelled(atoms: Any, predicted: dict[str, Any], charge: int) -> Any:
@@ -173,23 +178,25 @@ def evaluate_command(
     key: Keys = [],  # noqa: B006 - typer reads the default and never changes it
     unit: Units = [],  # noqa: B006
     plot: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also draw parity plots there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Also draw parity and reliability plots there."),
     ] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Errors of a model on labelled structures."""
+    """Errors of a model on labelled structures, and how well it knows them."""
     with guarded("nothing was written"):
         from linvop.fitting import all_or_none, check_outputs, panels
         from linvop.io.structures import read
-        from linvop.models.metrics import errors
+        from linvop.models.metrics import calibration, errors
         from linvop.models.storage import load
         from linvop.models.training import label_array
-        from linvop.plotting import parity_figure
-        from linvop.report import error_table
+        from linvop.plotting import Reliability, parity_figure
+        from linvop.report import calibration_table, error_table
 
         fitted = load(model)
-        pictures = [f"parity_{t.name}.png" for t in fitted.targets]
+        kinds = ("parity", "reliability") if fitted.has_std else ("parity",)
+        pictures = [f"{kind}_{t.name}.png" for kind in kinds for t in fitted.targets]
         if plot is not None:
             check_outputs(plot, pictures, force)
         names = [t.name for t in fitted.targets]
@@ -201,14 +208,27 @@ def evaluate_command(
                 frames,
                 progress=lambda done, total: progress("structures", done, total),
                 source=str(test),
+                std=fitted.has_std,
             )
         found = {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in fitted.targets}
+        std = {t.name: predicted[f"{t.name}_std"] for t in fitted.targets if fitted.has_std}
+        sure = {name: calibration(true[name], predicted[name], s) for name, s in std.items()}
         if plot is not None:
             with all_or_none(plot, pictures, force) as folder:
                 for t in fitted.targets:
                     series = {"test": (true[t.name], predicted[t.name])}
                     parity_figure(folder / f"parity_{t.name}.png", [panels(t, series)])
+                    if std:
+                        arrays = true[t.name], predicted[t.name], std[t.name]
+                        shown = Reliability(f"reliability of {t.name}", t.unit, *arrays)
+                        parity_figure(folder / f"reliability_{t.name}.png", [[shown]])
         if json:
-            print_json(found)
-        else:
-            print_tables([error_table(found, f"{model.name} on {test.name}")])
+            print_json(
+                {n: e | ({"calibration": sure[n]} if sure else {}) for n, e in found.items()}
+            )
+            return
+        tables = [error_table(found, f"{model.name} on {test.name}")]
+        if sure:
+            units_of = {t.name: t.unit for t in fitted.targets}
+            tables.append(calibration_table(sure, units_of, "predicted standard deviations"))
+        print_tables(tables)

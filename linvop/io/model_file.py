@@ -9,11 +9,15 @@ r"""The HDF5 layout of a fitted linear model; knows arrays and names, not what t
              constants        (n_species,) float64
              columns          (p,) str, the name of each coefficient's feature
              report           JSON
+             directions       int64, which of those below (only with covariances)
+             scale            (3,) float64: alpha, noise, model (only with covariances)
+    /directions/0/gamma       (p,) float64, and so on: `linvop.regression.uncertainty`
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +35,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Part:
-    """Coefficients of one irrep of one target."""
+    """Coefficients of one irrep of one target, and the scale of their covariance."""
 
     target: str
     irrep: tuple[int, int]
@@ -39,9 +43,21 @@ class Part:
     constants: np.ndarray
     columns: list[str]
     report: dict[str, Any]
+    directions: int | None = None
+    scale: np.ndarray | None = None
 
 
-def write(path: str | Path, settings: str, parts: list[Part], *, force: bool = False) -> None:
+Arrays = dict[str, np.ndarray]
+
+
+def write(
+    path: str | Path,
+    settings: str,
+    parts: list[Part],
+    directions: Sequence[Arrays] = (),
+    *,
+    force: bool = False,
+) -> None:
     r"""Write a model beside `path` and rename it.
 
     Raises
@@ -63,10 +79,16 @@ def write(path: str | Path, settings: str, parts: list[Part], *, force: bool = F
             columns = np.asarray([c.encode() for c in part.columns])
             group.create_dataset("columns", data=columns, compression="gzip", shuffle=True)
             group.create_dataset("report", data=json.dumps(part.report), dtype=text)
+            if part.directions is not None:
+                group.create_dataset("directions", data=part.directions)
+                group.create_dataset("scale", data=part.scale)
+        for k, arrays in enumerate(directions):
+            for name, array in arrays.items():
+                file.create_dataset(f"directions/{k}/{name}", data=array)
 
 
-def read(path: str | Path) -> tuple[str, list[Part]]:
-    r"""Settings and parts of a model file.
+def read(path: str | Path) -> tuple[str, list[Part], list[Arrays]]:
+    r"""Settings, parts and directions of a model file.
 
     Raises
     ------
@@ -84,9 +106,20 @@ def read(path: str | Path) -> tuple[str, list[Part]]:
                     group["constants"][()],
                     [c.decode() for c in group["columns"][()]],
                     json.loads(group["report"][()]),
+                    int(group["directions"][()]) if "directions" in group else None,
+                    group["scale"][()] if "directions" in group else None,
                 )
-                for _, group in sorted(file["parts"].items(), key=lambda item: int(item[0]))
+                for group in _in_order(file["parts"])
+            ]
+            directions = [
+                {name: array[()] for name, array in group.items()}
+                for group in _in_order(file.get("directions", {}))
             ]
         except KeyError as error:
             raise FileFormatError(f"{path}: incomplete model file: {error.args[0]}") from error
-    return settings, parts
+    return settings, parts, directions
+
+
+def _in_order(numbered: Mapping[str, Any]) -> list[Any]:
+    """Groups 0, 1, ... in this order; HDF5 has them in that of text."""
+    return [numbered[key] for key in sorted(numbered, key=int)]

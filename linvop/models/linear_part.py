@@ -8,6 +8,7 @@ Targets whose rows and constants are the same share one factorisation.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,9 @@ from linvop.basis.enumeration import Irrep
 from linvop.errors import InputError
 from linvop.models.targets import Target
 from linvop.models.training import TrainingSet
+from linvop.regression.relevance import relevance
 from linvop.regression.ridge import Ridge
+from linvop.regression.uncertainty import Posterior
 
 __all__ = ["LinearPart", "fit_parts"]
 
@@ -34,11 +37,34 @@ class LinearPart:
         Added for each atom; zeros where the part has none.
     report : dict
         alpha, effective degrees of freedom, condition number, leave-one-out error ...
+    posterior : Posterior or None
+        Of this part alone, if the solver keeps the covariance.
     """
 
     coefficients: np.ndarray
     constants: np.ndarray
     report: dict[str, Any] = field(default_factory=dict)
+    posterior: Posterior | None = None
+
+    def covariances(self, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        r"""Covariance of the components of each structure, (n, 2 lam + 1, 2 lam + 1).
+
+        Parameters
+        ----------
+        rows : (n, 2 lam + 1, p) float64
+        counts : (n, n_species) float64
+
+        Raises
+        ------
+        InputError
+            If the solver did not keep the covariance.
+        """
+        if self.posterior is None:
+            raise InputError("covariances: expected a fit with Ridge(..., covariance=True)")
+        n, m, p = rows.shape
+        fitted = len(self.posterior.directions.constants) > 0
+        constants = np.repeat(counts, m, axis=0) if fitted else None
+        return self.posterior.covariances(rows.reshape(n * m, p), constants, m)[..., 0]
 
 
 def fit_parts(
@@ -51,6 +77,7 @@ def fit_parts(
     groups: np.ndarray,
     penalty: np.ndarray,
     solver: Ridge,
+    columns: np.ndarray | None = None,
 ) -> dict[str, tuple[LinearPart, np.ndarray]]:
     r"""Fit one irrep of all targets that have it.
 
@@ -69,6 +96,8 @@ def fit_parts(
         The prior.
     solver : Ridge
         Its settings.
+    columns : (p,) int, optional
+        Groups of columns whose relevances are determined, target by target.
 
     Returns
     -------
@@ -82,25 +111,41 @@ def fit_parts(
     n, width, p = rows.shape
     fitted: dict[str, tuple[LinearPart, np.ndarray]] = {}
     shared = _by_constants(targets, irrep, data)
-    for k, (kind, together) in enumerate(shared.items(), start=1):
+    jobs = [
+        (kind, part)
+        for kind, together in shared.items()
+        for part in ([together] if columns is None else [[t] for t in together])
+    ]
+    for k, (kind, together) in enumerate(jobs, start=1):
         parts = [t.to_irreps(data.values[t.name])[irrep] for t in together]
         y = np.stack([part.reshape(n * width) for part in parts], axis=1)
         free = data.free_atoms if kind == "given" else None
         if free is not None:
             y = y - (counts @ free)[:, None]
-        one = Ridge(
-            solver.alpha, column_scale=solver.column_scale, alpha_bounds=solver.alpha_bounds
-        )
+        one, prior = copy(solver), penalty
+        constants = counts if kind == "fitted" else None
+        weights = None if data.weights is None else np.repeat(data.weights, width)
         try:
+            if columns is not None:
+                prior = relevance(
+                    rows.reshape(n * width, p),
+                    y[:, 0],
+                    columns=columns,
+                    penalty=penalty,
+                    constants=constants,
+                    weights=weights,
+                    n_components=width,
+                    column_scale=solver.column_scale,
+                ).penalty
             one.fit(
                 rows.reshape(n * width, p),
                 y,
-                penalty=penalty,
-                constants=counts if kind == "fitted" else None,
+                penalty=prior,
+                constants=constants,
                 groups=np.repeat(groups, width),
-                weights=None if data.weights is None else np.repeat(data.weights, width),
+                weights=weights,
                 n_components=width,
-                overwrite=k == len(shared),
+                overwrite=k == len(jobs),
             )
         except InputError as error:
             names = ", ".join(t.name for t in together)
@@ -108,13 +153,14 @@ def fit_parts(
                 f"{data.source}: {names} of {n} structures cannot be fitted: {error}"
             ) from error
         for column, t in enumerate(together):
-            constants = np.zeros(counts.shape[1]) if free is None else free
+            added = np.zeros(counts.shape[1]) if free is None else free
             if kind == "fitted":
-                constants = one.constants_[:, column]
+                added = one.constants_[:, column]
             part = LinearPart(
                 np.ascontiguousarray(one.coef_[:, column]),
-                np.ascontiguousarray(constants),
+                np.ascontiguousarray(added),
                 _report_of(one, column),
+                None if one.posterior_ is None else one.posterior_.select(column),
             )
             fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
     return fitted

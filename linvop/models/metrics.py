@@ -1,4 +1,4 @@
-r"""Errors of predictions."""
+r"""Errors of predictions, and whether their standard deviations are right."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["errors"]
+__all__ = ["calibration", "errors"]
 
 
 def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str, Any]:
@@ -37,4 +37,38 @@ def errors(true: np.ndarray, predicted: np.ndarray, unit: str = "") -> dict[str,
         "std": float(std),
         "n": len(true),
         "unit": unit,
+    }
+
+
+def calibration(true: np.ndarray, predicted: np.ndarray, std: np.ndarray) -> dict[str, Any]:
+    r"""How well standard deviations tell errors.
+
+    Parameters
+    ----------
+    true, predicted, std : (n, ...) float64
+
+    Returns
+    -------
+    dict
+        ``mean_z2``, the mean of ``z^2 = |error|^2 / |std|^2`` over structures (norms of
+        tensors: no orientation counts), 1 if variances are right; ``coverage_68`` and
+        ``coverage_95``, the fractions of components whose error is below 1 and 1.96 std, 0.683
+        and 0.95 if errors are normal; ``mean_std``, the root mean square of std; ``n``
+        structures. Structures with an infinite std are left out.
+
+    Examples
+    --------
+    >>> calibration(np.zeros(2), np.array([1.0, 3.0]), np.ones(2))["mean_z2"]
+    5.0
+    """
+    flat = [x.reshape(len(x), -1) for x in (true, predicted, std)]
+    known = np.isfinite(flat[1]).all(axis=1) & np.isfinite(flat[2]).all(axis=1)
+    y, f, sd = (x[known] for x in flat)
+    error = np.abs(f - y)
+    return {
+        "mean_z2": float(np.mean((error**2).sum(axis=1) / (sd**2).sum(axis=1))),
+        "coverage_68": float(np.mean(error < sd)),
+        "coverage_95": float(np.mean(error < 1.96 * sd)),
+        "mean_std": float(np.sqrt(np.mean(sd**2))),
+        "n": len(y),
     }

@@ -24,7 +24,9 @@ from linvop.models.linear_part import LinearPart
 from linvop.models.property import PropertyModel
 from linvop.models.targets import Target
 from linvop.orbitals.shells import AOBasis, Shell
+from linvop.regression.calibration import Scale
 from linvop.regression.ridge import Ridge
+from linvop.regression.uncertainty import Directions, Posterior
 
 __all__ = ["load", "save_property_model"]
 
@@ -54,12 +56,14 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
             "alpha": model.solver.alpha,
             "column_scale": model.solver.column_scale,
             "alpha_bounds": model.solver.alpha_bounds,
+            "covariance": model.solver.covariance,
         },
         "kappa_cost": model.kappa_cost,
+        "relevance": model.relevance,
         "atom_energies": model.atom_energies,
         "training": model.training_,
     }
-    parts = []
+    parts, directions = [], _SharedDirections()
     for name, by_irrep in model.parts_.items():
         for irrep, part in by_irrep.items():
             parts.append(
@@ -70,9 +74,10 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
                     part.constants,
                     [str(label) for label in _labels(basis, model.species_, irrep)],
                     part.report,
+                    *directions.place(part.posterior),
                 )
             )
-    model_file.write(path, json.dumps(json_safe(settings)), parts, force=force)
+    model_file.write(path, json.dumps(json_safe(settings)), parts, directions.arrays(), force=force)
 
 
 def load(path: str | Path) -> PropertyModel:
@@ -83,7 +88,11 @@ def load(path: str | Path) -> PropertyModel:
     FileFormatError
         If the file is missing, damaged, foreign, newer, or does not fit this version's basis.
     """
-    text, parts = model_file.read(path)
+    text, parts, stored = model_file.read(path)
+    try:
+        directions = [Directions(**arrays) for arrays in stored]
+    except TypeError as error:
+        raise FileFormatError(f"{path}: incomplete covariances: {error}") from error
     settings = json.loads(text)
     species = tuple(settings["species"])
     basis = Basis(**{**settings["basis"], "ao": _stored_ao(settings, species)})
@@ -93,6 +102,7 @@ def load(path: str | Path) -> PropertyModel:
         targets,
         Ridge(**settings["solver"]),
         kappa_cost=settings["kappa_cost"],
+        relevance=settings.get("relevance"),
         atom_energies=settings["atom_energies"],
     )
     model.species_ = species
@@ -107,9 +117,36 @@ def load(path: str | Path) -> PropertyModel:
                 "version of linvop makes from the stored basis"
             )
         model.parts_[part.target][part.irrep] = LinearPart(
-            part.coefficients, part.constants, part.report
+            part.coefficients, part.constants, part.report, _posterior(part, directions)
         )
     return model
+
+
+class _SharedDirections:
+    """Directions by identity: targets of one factorisation have them in the file once."""
+
+    def __init__(self) -> None:
+        self._found: list[Directions] = []
+
+    def place(self, posterior: Posterior | None) -> tuple[int | None, np.ndarray | None]:
+        """Return the number of its directions, and its alpha, noise and model scale."""
+        if posterior is None:
+            return None, None
+        known = [k for k, d in enumerate(self._found) if d is posterior.directions]
+        if not known:
+            self._found.append(posterior.directions)
+        scale = [posterior.alpha, posterior.scale.noise, posterior.scale.model]
+        return (known or [len(self._found) - 1])[0], np.concatenate(scale)
+
+    def arrays(self) -> list[dict[str, np.ndarray]]:
+        return [vars(d) for d in self._found]
+
+
+def _posterior(part: model_file.Part, directions: list[Directions]) -> Posterior | None:
+    if part.directions is None or part.scale is None:
+        return None
+    alpha, noise, model = part.scale.reshape(3, 1)
+    return Posterior(directions[part.directions], alpha, Scale(noise, model))
 
 
 def _labels(basis: Basis, species: tuple[str, ...], irrep: Irrep) -> list:

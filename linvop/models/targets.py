@@ -135,6 +135,29 @@ class Target:
         )
         return np.asarray(tensor)[:, back[:, None], back]
 
+    def variances(self, covariances: Mapping[Irrep, np.ndarray]) -> np.ndarray:
+        r"""Variance of each component of a label, (n, *shape).
+
+        The map to Cartesian form is linear, and the irreps are fitted apart: their errors are
+        taken as independent.
+
+        Parameters
+        ----------
+        covariances : {irrep: (n, 2 lam + 1, 2 lam + 1) float64}
+        """
+        n = len(next(iter(covariances.values())))
+        zero = {irrep: np.zeros((n, 2 * irrep[0] + 1)) for irrep in self.irreps}
+        total = np.zeros((n, *self.shape))
+        for irrep, C in covariances.items():
+            # Of scalars the variance can be infinite (undetermined constants).
+            root = np.ones_like(C) if irrep[0] == 0 else np.linalg.cholesky(C)
+            scale = C[:, 0, 0] if irrep[0] == 0 else np.ones(n)
+            for column in np.moveaxis(root, 2, 0):
+                square = self.from_irreps({**zero, irrep: column}) ** 2
+                factor = np.broadcast_to(scale.reshape(n, *(1,) * len(self.shape)), square.shape)
+                total += np.multiply(square, factor, where=square > 0, out=np.zeros_like(square))
+        return total
+
 
 _KNOWN = {
     "energy": Target("energy", rank=0),

@@ -77,9 +77,14 @@ class Spectrum:
 
     def evidence(self, alphas: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return minus twice the restricted log likelihood per row, up to a constant, (q,)."""
+        log_det = np.log(self.remainder(alphas)).sum(axis=0)
+        return np.log(self.noise_variance(alphas, targets)) - log_det / self.n_rotated
+
+    def noise_variance(self, alphas: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the sigma^2 that maximises the restricted likelihood at each alpha, (q,)."""
         d = self.remainder(alphas)
         square = self.rest[targets] + (d * self.beta[:, targets] ** 2).sum(axis=0)
-        return np.log(square / self.n_rotated) - np.log(d).sum(axis=0) / self.n_rotated
+        return square / self.n_rotated
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,11 @@ Sherman-Morrison-Woodbury identity)
 
     r_loo[s] = ((I - H)[s, s])^-1 r[s]
 
+and, since (I - H) / sigma^2 is the inverse covariance of y under the prior that the penalty
+stands for (the constants projected out), the covariance of y[s] as predicted without it is
+
+    C_loo[s] = sigma^2 ((I - H)[s, s])^-1
+
 A group is whatever leaves together: components and force rows of a structure, and all its
 copies. Three things keep the digits that ``1 - h`` would lose when h is close to 1:
 
@@ -153,6 +158,27 @@ class LeaveGroupsOut:
                     out[bucket.rows[part]] = np.einsum("mij,qmj->miq", bucket.turn[part], x)
         return out / self._sqrt_w[:, None]
 
+    def variances(self, alphas: np.ndarray) -> np.ndarray:
+        r"""Return the variance of each row's y as predicted without its group, (n, t).
+
+        In units of sigma^2 / w: the diagonal of ``((I - H)[s, s])^-1``, noise included; NaN
+        where a constant would be undetermined.
+
+        Parameters
+        ----------
+        alphas : (t,) float64
+        """
+        unique, inverse = np.unique(alphas, return_inverse=True)
+        out = np.full((len(self._sqrt_w), len(unique)), np.nan)
+        D = unique / (self._s2[:, None] + unique)
+        with threadpool_limits(limits=1, user_api="blas"):
+            for bucket in self._buckets:
+                for part in self._chunks(bucket.rows):
+                    M = self._turned_blocks(bucket, part, D)
+                    diagonal = _inverse_diagonal(M, bucket.turn[part])
+                    out[bucket.rows[part]] = diagonal.transpose(1, 2, 0)
+        return out[:, inverse]
+
     def _solutions(
         self, bucket: _Bucket, alphas: np.ndarray, targets: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:
@@ -165,10 +191,15 @@ class LeaveGroupsOut:
             m, g, r = X.shape
             residual = (X.reshape(m * g, r) @ right).reshape(m, g, -1)
             residual += bucket.rest[part][:, :, targets]
-            M = _blocks(X, D)
-            if bucket.root is not None:
-                M += np.matmul(bucket.root[part].transpose(0, 2, 1), bucket.root[part])
+            M = self._turned_blocks(bucket, part, D)
             yield part, _solve_scaled(M, inverse, residual.transpose(2, 0, 1))
+
+    def _turned_blocks(self, bucket: _Bucket, part: slice, D: np.ndarray) -> np.ndarray:
+        """Return ``G^T (I - H)[s, s] G`` of some groups for every column of D, (u, m, g, g)."""
+        M = _blocks(self._U[bucket.rows[part]], D)
+        if bucket.root is not None:
+            M += np.matmul(bucket.root[part].transpose(0, 2, 1), bucket.root[part])
+        return M
 
     def _chunks(self, rows: np.ndarray) -> Iterator[slice]:
         step = max(1, _CHUNK_ENTRIES // (rows.shape[1] * max(1, self._U.shape[1])))
@@ -271,3 +302,13 @@ def _solve_scaled(M: np.ndarray, inverse: np.ndarray, right: np.ndarray) -> np.n
     unit = M / (h[..., :, None] * h[..., None, :])
     x = np.linalg.solve(unit[inverse], (right / h[inverse])[..., None])[..., 0]
     return x / h[inverse]
+
+
+def _inverse_diagonal(M: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Return ``diag(G M^-1 G^T)``, (u, m, g), after scaling M, (u, m, g, g), to unit diagonal."""
+    if M.shape[-1] == 1:
+        return 1.0 / M[..., 0]
+    h = np.sqrt(np.diagonal(M, axis1=2, axis2=3))
+    rows = turn / h[:, :, None, :]
+    columns = np.linalg.solve(M / (h[..., :, None] * h[..., None, :]), rows.swapaxes(2, 3))
+    return np.einsum("umij,umji->umi", rows, columns)

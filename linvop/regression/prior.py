@@ -17,7 +17,7 @@ import numpy as np
 from linvop.basis.labels import Label
 from linvop.errors import InputError
 
-__all__ = ["checked_cost", "label_prior"]
+__all__ = ["checked_cost", "label_prior", "shell_groups"]
 
 
 def checked_cost(value: float) -> float:
@@ -44,3 +44,24 @@ def label_prior(labels: Sequence[Label], kappa_cost: float = 2.0) -> np.ndarray:
     return checked_cost(kappa_cost) ** (
         np.asarray([label.kappa for label in labels], dtype=float) - 1
     )
+
+
+def shell_groups(labels: Sequence[Label]) -> np.ndarray:
+    r"""Group of each column, 0, 1, ...: its species, kappa, outer shells and screening.
+
+    Products are grouped by those of all their factors.
+
+    Parameters
+    ----------
+    labels : sequence of labels, length p
+
+    Returns
+    -------
+    (p,) int
+    """
+    found: dict[tuple[object, ...], int] = {}
+    keys = [
+        (label.species, *((x.kappa, x.shells, x.screening) for x in label.parts))
+        for label in labels
+    ]
+    return np.array([found.setdefault(key, len(found)) for key in keys])

@@ -102,7 +102,9 @@ class Problem:
         return self.n_components == 1 and self.constants.shape[1] > 0
 
 
-def check_parameters(alpha: Any, column_scale: Any, alpha_bounds: Any) -> None:
+def check_parameters(
+    alpha: Any, column_scale: Any, alpha_bounds: Any, covariance: Any = False
+) -> None:
     """Raise `InputError` for parameters of a `Ridge` that mean nothing."""
     if isinstance(alpha, str):
         if alpha not in CRITERIA:
@@ -113,6 +115,8 @@ def check_parameters(alpha: Any, column_scale: Any, alpha_bounds: Any) -> None:
         raise InputError(f"alpha: expected a positive number, got {alpha!r}")
     if not (_is_real(column_scale) and 0.0 <= column_scale < np.inf):
         raise InputError(f"column_scale: expected a number >= 0, got {column_scale!r}")
+    if not isinstance(covariance, bool):
+        raise InputError(f"covariance: expected True or False, got {covariance!r}")
     if alpha_bounds is None:
         return
     pair = isinstance(alpha_bounds, (tuple, list)) and len(alpha_bounds) == 2

@@ -39,6 +39,12 @@ class ReducedProblem:
     y1 : (n - k0, t) float64
     active : (p,) bool
         Columns that may have a coefficient.
+    kept : (p,) bool
+        Columns that X1 has: all that are not constant.
+    gamma : (p,) float64
+        Gamma; 1 for columns that are constant.
+    top : (k0, p_kept) float64
+        The rows that give the constants, divided by Gamma.
 
     Raises
     ------
@@ -65,14 +71,14 @@ class ReducedProblem:
         )
         kept = scales.active
         _check_any(kept)
-        self._gamma = (problem.penalty * scales.scale)[kept]
-        X = scaled_rows(problem.A, root_w, self._gamma, kept, overwrite=overwrite)
+        self.gamma = problem.penalty * scales.scale
+        X = scaled_rows(problem.A, root_w, self.gamma[kept], kept, overwrite=overwrite)
         self.projection.rotate(X)
-        self._top, self._rows = X[:k0].copy(), X[k0:]
-        self._explained = _explained_columns(self._top, self._rows)
+        self.top, self._rows = X[:k0].copy(), X[k0:]
+        self._explained = _explained_columns(self.top, self._rows)
         if self._explained.any():
             self._rows[:, self._explained] = 0.0
-        self._kept, self.active = kept, kept.copy()
+        self.kept, self.active = kept, kept.copy()
         self.active[kept] = ~self._explained
         _check_any(self.active)
 
@@ -84,9 +90,16 @@ class ReducedProblem:
     def expand(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients, (p, t), and constants, (k, t), of the solution z, (p_kept, t)."""
         z[self._explained] = 0.0
-        coef = np.zeros((len(self._kept), z.shape[1]))
-        coef[self._kept] = z / self._gamma[:, None]
-        return coef, self.projection.solve(self._y_top - self._top @ z)
+        z[self._explained] = 0.0
+        coef = self.scatter(z.T).T / self.gamma[:, None]
+        return coef, self.projection.solve(self._y_top - self.top @ z)
+
+    def scatter(self, kept: np.ndarray) -> np.ndarray:
+        """Put the columns of (m, p_kept) in their places among all, (m, p); zero elsewhere."""
+        out = np.zeros((len(kept), len(self.active)))
+        out[:, self.kept] = kept
+        out[:, ~self.active] = 0.0
+        return out
 
 
 def _explained_columns(top: np.ndarray, rows: np.ndarray) -> np.ndarray:

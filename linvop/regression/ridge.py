@@ -13,11 +13,12 @@ The fit goes through orthogonal factorisations only: `reduction` (Gamma; A0 is r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.regression.calibration import calibrated
 from linvop.regression.criteria import AlphaSearch, Spectrum, minimise_over_alpha
 from linvop.regression.diagnosis import RegularisationWarning, report_of_fit, warn_of_alpha
 from linvop.regression.factorisation import Factorisation
@@ -25,6 +26,7 @@ from linvop.regression.leave_out import LeaveGroupsOut
 from linvop.regression.problem import Problem, check_parameters
 from linvop.regression.reduction import ReducedProblem
 from linvop.regression.scaling import check_finite_rows
+from linvop.regression.uncertainty import Posterior, directions_of
 
 __all__ = ["RegularisationWarning", "Ridge"]
 
@@ -45,6 +47,9 @@ class Ridge:
         root mean square over all rows and components.
     alpha_bounds : tuple of two floats, optional
         Where to look for alpha; by default ``1e-18 .. 1e2`` times the largest ``s^2``.
+    covariance : bool
+        Whether to keep what standard deviations of predictions need (`uncertainty`): up to
+        min(n, p) numbers a column, in memory and in the files of models.
 
     Attributes
     ----------
@@ -64,6 +69,8 @@ class Ridge:
     criterion_curve_ : tuple of (m,) and (m,) or (m, t) float64
         Alphas of the coarse grid and the criterion there (for ``"loo"`` the mean square);
         for a given alpha, that alpha and its leave-one-out mean square.
+    posterior_ : Posterior or None
+        Covariances of predictions, with `covariance`.
 
     Notes
     -----
@@ -89,6 +96,7 @@ class Ridge:
     condition_number_: float
     loo_residuals_: np.ndarray
     criterion_curve_: tuple[np.ndarray, np.ndarray]
+    posterior_: Posterior | None
     _report: dict[str, Any]
 
     def __init__(
@@ -97,10 +105,12 @@ class Ridge:
         *,
         column_scale: float = 0.5,
         alpha_bounds: tuple[float, float] | None = None,
+        covariance: bool = False,
     ) -> None:
         self.alpha = alpha
         self.column_scale = column_scale
         self.alpha_bounds = alpha_bounds
+        self.covariance = covariance
 
     def __repr__(self) -> str:
         bounds = self.alpha_bounds
@@ -108,7 +118,7 @@ class Ridge:
             bounds = tuple(_plain(bound) for bound in bounds)
         return (
             f"Ridge(alpha={_plain(self.alpha)!r}, column_scale={_plain(self.column_scale)!r}, "
-            f"alpha_bounds={bounds!r})"
+            f"alpha_bounds={bounds!r}{', covariance=True' if self.covariance else ''})"
         )
 
     def fit(
@@ -150,7 +160,7 @@ class Ridge:
             For shapes that do not fit, entries that are not finite, too few rows, targets
             without variance, and designs without a column that varies.
         """
-        check_parameters(self.alpha, self.column_scale, self.alpha_bounds)
+        check_parameters(self.alpha, self.column_scale, self.alpha_bounds, self.covariance)
         problem = Problem.checked(
             A,
             y,
@@ -171,13 +181,27 @@ class Ridge:
         self._set_fitted(coef, intercepts, np.ndim(y) == 1)
         return self
 
-    def predict(self, A: np.ndarray, constants: np.ndarray | None = None) -> np.ndarray:
+    @overload
+    def predict(
+        self, A: np.ndarray, constants: np.ndarray | None = None, *, std: Literal[False] = False
+    ) -> np.ndarray: ...
+
+    @overload
+    def predict(
+        self, A: np.ndarray, constants: np.ndarray | None = None, *, std: Literal[True]
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def predict(
+        self, A: np.ndarray, constants: np.ndarray | None = None, *, std: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         r"""Return ``A c + A0 b``, (n,) or (n, t) as y was.
+
+        With `std`, also the standard deviation of a label of weight 1 from it, of that shape.
 
         Raises
         ------
         InputError
-            If a shape is not that of the fit.
+            If a shape is not that of the fit, or `std` of a fit without covariance.
         """
         if not hasattr(self, "coef_"):
             raise InputError("Ridge.predict: expected a fitted model; call fit first")
@@ -192,7 +216,12 @@ class Ridge:
             if shape != (len(A), k):
                 raise InputError(f"constants: expected shape ({len(A)}, {k}), got {shape}")
             out += np.asarray(constants, dtype=float) @ self.constants_
-        return out
+        if not std:
+            return out
+        if self.posterior_ is None:
+            raise InputError("std: expected a fit with Ridge(..., covariance=True)")
+        variance = self.posterior_.covariances(A, constants)[:, 0, 0]
+        return out, np.sqrt(variance).reshape(out.shape)
 
     def report(self) -> dict[str, Any]:
         """Return what there is to know about the fit, as numbers and lists."""
@@ -228,6 +257,18 @@ class Ridge:
         self.criterion_curve_ = (search.grid, search.values)
         self._report = {"criterion": self.alpha if isinstance(self.alpha, str) else "fixed"}
         self._report |= report_of_fit(problem, spectrum, search, leave_out, self.loo_residuals_)
+        self.posterior_ = None
+        if self.covariance:
+            unit = leave_out.variances(search.alpha)
+            scale = calibrated(self.loo_residuals_, unit, problem.weights, problem.n_components)
+            sigma2 = spectrum.noise_variance(search.alpha, np.arange(y1.shape[1]))
+            self._report |= {
+                "sigma": np.sqrt(sigma2),
+                "calibration": scale.model / sigma2,
+                "noise": np.sqrt(scale.noise),
+            }
+            directions = directions_of(reduced, factorisation, float(search.alpha.min()))
+            self.posterior_ = Posterior(directions, search.alpha, scale)
         filtered = s[:, None] / (s[:, None] ** 2 + search.alpha) * beta
         return factorisation.right_times(filtered)
 

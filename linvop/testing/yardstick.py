@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from linvop.basis.labels import Label, ProductLabel
+from linvop.basis.labels import Label
 from linvop.features.basis import Basis
 
 __all__ = ["FLOOR", "Features", "Key", "column_labels", "compare", "yardsticks"]
@@ -59,8 +59,7 @@ def yardsticks(
 
 def _kind(label: Label) -> tuple:
     """What a column shares its yardstick with: powers of V and screening, factor by factor."""
-    factors = label.factors if isinstance(label, ProductLabel) else (label,)
-    return tuple(sorted((x.kappa, x.screening or 0.0) for x in factors))
+    return tuple(sorted((x.kappa, x.screening or 0.0) for x in label.parts))
 
 
 def compare(

@@ -284,7 +284,7 @@ def test_a_lower_bound_is_warned_of_only_where_less_would_pay(rng):
     [
         Ridge(),
         Ridge(0.1, column_scale=1.0),
-        Ridge("gcv", alpha_bounds=(1e-9, 2.0)),
+        Ridge("gcv", alpha_bounds=(1e-9, 2.0), covariance=True),
         Ridge(np.float64(0.1), column_scale=np.int64(1), alpha_bounds=(np.float64(1e-9), 2)),
     ],
 )
