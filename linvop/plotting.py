@@ -123,9 +123,11 @@ def _draw_parity(ax: Axes, panel: Parity) -> None:
     mean, spread = float(np.mean(last)), float(np.std(last))
     shift = mean if last.ndim == 1 and abs(mean) > 10 * spread else 0.0
     shown = []
-    for name, true, predicted, colour in _colours(panel):
+    for k, (name, true, predicted, colour) in enumerate(_colours(panel)):
         x, y = np.ravel(true) - shift, np.ravel(predicted) - shift
-        ax.scatter(x, y, label=name, s=14, alpha=0.75, linewidths=0, color=colour)
+        # What lies below is larger: where both are on the line, its rim is seen.
+        size = 14 if k + 1 == len(panel.series) else 60
+        ax.scatter(x, y, label=name, s=size, alpha=0.75, linewidths=0, color=colour)
         shown.extend([x, y[np.isfinite(y)]])
     values = np.concatenate(shown)
     low, high = float(values.min()), float(values.max())
@@ -178,7 +180,7 @@ def _draw_errors(ax: Axes, panel: Errors) -> None:
     ax.set_xlabel(f"error of a structure ({unit})")
     ax.set_ylabel("fraction of structures below")
     ax.grid(visible=True, linewidth=0.4, color="0.85")
-    ax.legend(loc="lower right", framealpha=0.9, edgecolor="1.0", fontsize=9)
+    ax.legend(loc="upper left", framealpha=0.9, edgecolor="1.0", fontsize=9)
 
 
 def _draw_reliability(ax: Axes, panel: Reliability) -> None:

@@ -762,3 +762,24 @@ def test_names_of_outputs_say_what_they_are(fitted, tmp_path):
     refused(done, "a.h5", "ends in .xyz")
     refused(run("label", fitted / "test.xyz", tmp_path / "a.xyz"), "a.xyz", "ends in .h5")
     assert files(tmp_path) == {}
+
+
+def test_one_target_alone_can_be_evaluated(fitted, tmp_path):
+    frames = waters(10, seed=1)
+    for atoms in frames:
+        del atoms.calc.results["dipole"]
+    ase.io.write(tmp_path / "test.xyz", frames)
+    arguments = ("evaluate", fitted / "out/model.h5", tmp_path / "test.xyz", "--json")
+    refused(run(*arguments), "test.xyz", "dipole")
+    done = run(*arguments, "--target", "energy")
+    assert list(json.loads(done.stdout)) == ["energy"]
+    refused(run(*arguments, "--target", "gap"), "--target gap", "energy, dipole")
+
+
+def test_labels_of_another_level_are_remarked(tmp_path, no_plots):
+    config = CONFIG.replace('train = "train.xyz"\ntest = "test.xyz"', 'train = "shipped:water"')
+    assert run("fit", write_case(tmp_path, config=config)).exit_code == 0
+    linvop.labelling.label(waters(2), tmp_path / "hf.h5", method="rhf", ao="sto-3g", workers=1)
+    done = run("evaluate", tmp_path / "out/model.h5", tmp_path / "hf.h5")
+    assert done.exit_code == 0
+    assert "its labels are rhf, sto-3g, and the model was fitted to rks, pbe, def2-svp" in done.stderr

@@ -2,12 +2,14 @@ r"""``linvop quickstart``, ``fit``, ``predict`` and ``evaluate``."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from linvop.cli.session import guarded, pairs, print_json, print_tables, progress_bar
+from linvop.errors import InputError
 
 __all__ = ["FIT_HELP", "evaluate_command", "fit_command", "predict_command", "quickstart_command"]
 
@@ -181,28 +183,39 @@ def evaluate_command(
         Path | None,
         typer.Option(metavar="DIR", help="Also draw parity and reliability plots there."),
     ] = None,
+    target: Annotated[
+        list[str], typer.Option("--target", help="Only this target; may be repeated.")
+    ] = [],  # noqa: B006
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Errors of a model on labelled structures, and how well it knows them."""
     with guarded("nothing was written"):
-        from linvop.fitting import all_or_none, check_outputs, panels
+        from linvop.fitting import all_or_none, check_outputs
+        from linvop.io.dataset import differs_in_level
         from linvop.io.structures import read
         from linvop.models.metrics import calibration, errors
         from linvop.models.storage import load
         from linvop.models.training import label_array
-        from linvop.plotting import Reliability, parity_figure
         from linvop.report import calibration_table, error_table
 
         fitted = load(model)
+        known = {t.name: t for t in fitted.targets}
+        for name in target:
+            if name not in known:
+                raise InputError(f"--target {name}: {model} has {', '.join(known)}")
+        chosen = [t for name, t in known.items() if not target or name in target]
         kinds = ("parity", "reliability") if fitted.has_std else ("parity",)
-        pictures = [f"{kind}_{t.name}.png" for kind in kinds for t in fitted.targets]
+        pictures = [f"{kind}_{t.name}.png" for kind in kinds for t in chosen]
         if plot is not None:
             check_outputs(plot, pictures, force)
-        names = [t.name for t in fitted.targets]
+        names = [t.name for t in chosen]
         keys, units = pairs(key, "--key", names), pairs(unit, "--unit", names)
         frames = read(test, keys=keys, units=units)
-        true = {t.name: label_array(t, frames, {}, {}, str(test)) for t in fitted.targets}
+        remark = differs_in_level(test, fitted.training_.get("labels"))
+        if remark:
+            warnings.warn(remark, stacklevel=1)
+        true = {t.name: label_array(t, frames, {}, {}, str(test)) for t in chosen}
         with progress_bar() as progress:
             predicted = fitted.predict_arrays(
                 frames,
@@ -210,18 +223,13 @@ def evaluate_command(
                 source=str(test),
                 std=fitted.has_std,
             )
-        found = {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in fitted.targets}
-        std = {t.name: predicted[f"{t.name}_std"] for t in fitted.targets if fitted.has_std}
+        found = {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in chosen}
+        std = {t.name: predicted[f"{t.name}_std"] for t in chosen if fitted.has_std}
         sure = {name: calibration(true[name], predicted[name], s) for name, s in std.items()}
         if plot is not None:
             with all_or_none(plot, pictures, force) as folder:
-                for t in fitted.targets:
-                    series = {"test": (true[t.name], predicted[t.name])}
-                    parity_figure(folder / f"parity_{t.name}.png", [panels(t, series)])
-                    if std:
-                        arrays = true[t.name], predicted[t.name], std[t.name]
-                        shown = Reliability(f"reliability of {t.name}", t.unit, *arrays)
-                        parity_figure(folder / f"reliability_{t.name}.png", [[shown]])
+                for t in chosen:
+                    _draw(folder, t, true[t.name], predicted[t.name], std.get(t.name))
         if json:
             print_json(
                 {n: e | ({"calibration": sure[n]} if sure else {}) for n, e in found.items()}
@@ -229,6 +237,18 @@ def evaluate_command(
             return
         tables = [error_table(found, f"{model.name} on {test.name}")]
         if sure:
-            units_of = {t.name: t.unit for t in fitted.targets}
+            units_of = {t.name: t.unit for t in chosen}
             tables.append(calibration_table(sure, units_of, "predicted standard deviations"))
         print_tables(tables)
+
+
+def _draw(folder: Path, target: Any, true: Any, predicted: Any, std: Any | None) -> None:
+    """Parity, and reliability where there are standard deviations."""
+    from linvop.fitting import panels
+    from linvop.plotting import Reliability, parity_figure
+
+    series = {"test": (true, predicted)}
+    parity_figure(folder / f"parity_{target.name}.png", [panels(target, series)])
+    if std is not None:
+        shown = Reliability(f"reliability of {target.name}", target.unit, true, predicted, std)
+        parity_figure(folder / f"reliability_{target.name}.png", [[shown]])

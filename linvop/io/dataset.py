@@ -16,7 +16,7 @@ from linvop.orbitals.shells import AOBasis, symbol_of
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Dataset", "level_of_theory"]
+__all__ = ["Dataset", "differs_in_level", "level_of_theory"]
 
 
 class Dataset:
@@ -200,3 +200,14 @@ def level_of_theory(path: str | Path) -> dict[str, Any] | None:
     settings = Dataset.open(path).settings
     level = {k: settings[k] for k in ("method", "xc", "ao") if settings.get(k) is not None}
     return level or None
+
+
+def differs_in_level(path: str | Path, trained: Mapping[str, Any] | None) -> str | None:
+    r"""What to say of a file whose labels were made otherwise than those a model learnt."""
+    if trained is None or Path(path).suffix.lower() not in (".h5", ".hdf5"):
+        return None
+    level = level_of_theory(path)
+    if level is None or level == trained:
+        return None
+    here, there = (", ".join(map(str, x.values())) for x in (level, trained))
+    return f"{path}: its labels are {here}, and the model was fitted to {there}"
