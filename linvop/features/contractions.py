@@ -15,7 +15,7 @@ from linvop.features.metric import factors
 from linvop.features.threads import one_blas_thread
 from linvop.integrals import System
 from linvop.kernels import cpu
-from linvop.kernels.plan import SitePlan, site_plan
+from linvop.kernels.plan import WordPlan, site_plan
 from linvop.kernels.product_plan import ProductPlan, product_plan
 from linvop.orbitals.order import ChannelOrder, channel_order
 
@@ -36,7 +36,7 @@ class Kernels(Protocol):
 class ProductPlans:
     r"""Products of one centre species: the site features A they are made of, and the products."""
 
-    factors: SitePlan
+    factors: WordPlan
     products: ProductPlan
 
 
@@ -49,7 +49,7 @@ class SiteFeatures:
     enumeration : SiteEnumeration
     irreps : tuple of (lam, sigma)
     target : {"site", "structure"}
-    plans : {species: SitePlan}
+    plans : {species: WordPlan}
         Of nu = 1.
     product_plans : {species: ProductPlans}
         Of nu > 1; empty where there are none.
@@ -58,7 +58,7 @@ class SiteFeatures:
     enumeration: SiteEnumeration
     irreps: tuple[Irrep, ...]
     target: str
-    plans: dict[str, SitePlan]
+    plans: dict[str, WordPlan]
     product_plans: dict[str, ProductPlans]
 
     @property
