@@ -86,12 +86,10 @@ class PairFeatures:
         if self.sites is None:
             return {s: np.zeros((len(one.order.sites[k]), 0)) for k, s in enumerate(self._species)}
         features = self.sites.sites(one, kernels)
-        return {
-            s: np.concatenate(
-                [features[(s, *i)].reshape(len(atoms), -1) for i in self.sites.irreps], axis=1
-            )
-            for s, atoms in zip(self._species, one.order.sites, strict=True)
-        }
+        rows: dict[str, list[np.ndarray]] = {s: [] for s in self._species}
+        for (s, *_), x in features.items():
+            rows[s].append(x.reshape(len(x), x.shape[1] * x.shape[2]))
+        return {s: np.concatenate(parts, axis=1) for s, parts in rows.items()}
 
     @property
     def _species(self) -> tuple[str, ...]:
