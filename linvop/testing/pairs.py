@@ -80,18 +80,20 @@ def assert_equivariant_pairs(
             frame = atoms.copy()
             frame.positions = positions
             found = basis.evaluate_pairs(frame, species, exchange=exchange)
-            _compare(labels, found, wanted, f"{basis!r}: {case}, exchange {exchange}", tolerance)
+            _compare(basis, labels, found, wanted, f"{case}, exchange {exchange}", tolerance)
         found = basis.evaluate_pairs(atoms[order.tolist()], species, exchange=exchange)
         wanted = {
             k: _rows(still[k], order[x.atoms], exchange if k[0] == k[1] else None)
             for k, x in found.items()
         }
-        _compare(labels, found, wanted, f"{basis!r}: permutation, exchange {exchange}", tolerance)
+        _compare(basis, labels, found, wanted, f"permutation, exchange {exchange}", tolerance)
 
 
-def _compare(labels, found: Pairs, wanted: Mapping, case: str, tolerance: float) -> None:
+def _compare(
+    basis: Basis, labels: Mapping, found: Pairs, wanted: Mapping, case: str, tolerance: float
+) -> None:
     values = {key: x.values for key, x in found.items()}
-    compare_columns(labels, values, wanted, case, tolerance)
+    compare_columns(basis, labels, values, wanted, case, tolerance)
 
 
 def _rows(pairs: PairValues, atoms: np.ndarray, exchange: int | None) -> np.ndarray:
@@ -134,7 +136,7 @@ def assert_exchange(basis: Basis, atoms: Atoms, *, tolerance: float = 1e-10) -> 
         signs = np.array([sign for _, sign in partners], float)
         found[key] = _rows(one, one.atoms[:, ::-1], None)
         wanted[key] = one.values[:, :, columns] * signs
-    compare_columns(like, found, wanted, f"{basis!r}: exchange", tolerance)
+    compare_columns(basis, like, found, wanted, "exchange", tolerance)
 
 
 def _partner(label: PairLabel) -> tuple[PairLabel, int]:
@@ -167,5 +169,5 @@ def assert_pair_kernels_agree(basis: Basis, atoms: Atoms, *, tolerance: float = 
         features = basis.compile_pairs(species, exchange=exchange)
         wanted = {k: x.values for k, x in features.evaluate(system, reference).items()}
         labels = pair_columns(basis, species, exchange)
-        case = f"{basis!r}: kernels, exchange {exchange}"
-        _compare(labels, features.evaluate(system, cpu), wanted, case, tolerance)
+        case = f"kernels, exchange {exchange}"
+        _compare(basis, labels, features.evaluate(system, cpu), wanted, case, tolerance)

@@ -96,10 +96,11 @@ def compare(
 ) -> None:
     """Raise unless all columns agree within ``tolerance`` of their yardsticks."""
     labels = column_labels(basis, species, target)
-    compare_columns(labels, found, wanted, f"{basis!r}: {case}", tolerance)
+    compare_columns(basis, labels, found, wanted, case, tolerance)
 
 
 def compare_columns(
+    basis: Basis,
     labels: Mapping[AnyKey, Sequence[Label | PairLabel]],
     found: Mapping[AnyKey, np.ndarray],
     wanted: Mapping[AnyKey, np.ndarray],
@@ -121,5 +122,5 @@ def compare_columns(
     if not worst <= tolerance:
         raise AssertionError(
             f"{case}: largest error {worst:.1e} of the yardstick at {name}, "
-            f"expected {tolerance:.0e}"
+            f"expected {tolerance:.0e}; {basis!r}"
         )
