@@ -302,13 +302,13 @@ class Basis:
         exchange : {None, 1, -1}
             As for `evaluate_pairs`.
         """
-        pairs = self.pairs(species)
-        wanted = pairs.irreps(checked_exchange(exchange)) if irreps is None else irreps
+        pairs, sign = self.pairs(species), checked_exchange(exchange)
+        wanted = pairs.irreps(sign) if irreps is None else irreps
         return [
             label
             for s1, s2 in pairs.species_pairs
             for irrep in wanted
-            for label in pairs.labels(s1, s2, irrep, exchange)
+            for label in pairs.labels(s1, s2, irrep, sign)
         ]
 
     def pair_counts(

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import linvop.features.pairs
-import linvop.kernels.pair_plan
 from linvop import Basis, InputError, Shell
 from linvop.angular.tables import coupling_table
 from linvop.basis.labels import ProductLabel
-from linvop.basis.pairs import PairEnumeration
 from linvop.integrals import System, potential
 from linvop.orbitals.blocks import BlockKey, Irreps, couple, uncouple
 from linvop.orbitals.order import to_m_order
@@ -249,48 +246,3 @@ def test_species_of_the_model_that_a_structure_lacks():
         assert x.values.shape == (0, 2 * key[2] + 1, basis.pair_counts(SPECIES)[key])
     with pytest.raises(InputError, match="species C: expected H"):
         basis.evaluate_pairs(lone, ["H"])
-
-
-@pytest.fixture
-def broken(monkeypatch):
-    """A monkeypatch between whose start and end no plan survives in a cache."""
-    caches = (linvop.features.pairs.compiled_pairs, linvop.features.basis._pairs)
-    for cache in caches:
-        cache.cache_clear()
-    yield monkeypatch
-    for cache in caches:
-        cache.cache_clear()
-
-
-BASIS = Basis(AO, 1, nu_pair=(1, 1), pair_max_degree=(None, 4, 5), lam_max=2)
-
-
-def test_a_lost_sign_of_exchange_is_noticed(broken):
-    reversal = linvop.testing.pairs._partner
-    broken.setattr(linvop.testing.pairs, "_partner", lambda x: (reversal(x)[0], x.pair.sigma))
-    with pytest.raises(AssertionError, match="^exchange: largest error"):
-        assert_exchange(BASIS, random_molecule(SPECIES, 6, seed=0))
-
-
-def test_functions_of_the_wrong_symmetry_are_noticed(broken):
-    chosen = linvop.basis.pairs.chosen_trees
-    broken.setattr(linvop.basis.pairs, "chosen_trees", lambda powers, lam, _: chosen(powers, lam))
-    with pytest.raises(AssertionError, match=r"exchange -?1, .* functions, dimension"):
-        assert_pairs_complete(BASIS, SPECIES)
-
-
-def test_orbits_kept_twice_are_noticed(broken):
-    def enumerated(self, s1, s2, irrep, sign):
-        return original(self, s1, s2, irrep, None)
-
-    original = PairEnumeration._enumerated
-    broken.setattr(PairEnumeration, "_enumerated", enumerated)
-    with pytest.raises(AssertionError, match="functions, rank on random factors"):
-        assert_pairs_complete(Basis(AO, 1, lam_max=2), SPECIES)
-
-
-def test_places_mixed_up_are_noticed(broken):
-    original = linvop.kernels.pair_plan._places
-    broken.setattr(linvop.kernels.pair_plan, "_places", lambda rows, start: original(rows, 0))
-    with pytest.raises((AssertionError, IndexError)):
-        assert_equivariant_pairs(BASIS, random_molecule(SPECIES, 5, seed=0))
