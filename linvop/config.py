@@ -220,7 +220,7 @@ def _state(data: dict[str, Any]) -> tuple[int, int] | None:
 def _basis(section: dict[str, Any]) -> dict[str, Any]:
     """Parameters of `Basis`; TOML has no None, so "none" is it."""
     out = dict(section)
-    for key in ("screening", "max_degree"):
+    for key in ("screening", "max_degree", "pair_max_degree"):
         if isinstance(out.get(key), list):
             out[key] = tuple(None if x == "none" else x for x in out[key])
     return {key: None if value == "none" else value for key, value in out.items()}

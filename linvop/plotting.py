@@ -174,13 +174,14 @@ def _draw_errors(ax: Axes, panel: Errors) -> None:
         spread = (true - true.mean(axis=0) if true.ndim == 1 else true).reshape(len(true), -1)
     width = factor * float(np.sqrt(np.mean(np.sum(spread**2, axis=1))))
     ax.axvline(width, color="0.4", linewidth=0.8, linestyle="--", label="spread of the data")
-    ax.set(xscale="log", ylim=(0, 1.02), title=panel.title)
+    # Room for the legend above the curves.
+    ax.set(xscale="log", ylim=(0, 1.15), yticks=np.linspace(0, 1, 6), title=panel.title)
     low, high = ax.get_xlim()
     ax.set_xlim(low, 2 * high)
     ax.set_xlabel(f"error of a structure ({unit})")
     ax.set_ylabel("fraction of structures below")
     ax.grid(visible=True, linewidth=0.4, color="0.85")
-    ax.legend(loc="upper left", framealpha=0.9, edgecolor="1.0", fontsize=9)
+    ax.legend(loc="upper center", ncol=3, frameon=False, fontsize=9)
 
 
 def _draw_reliability(ax: Axes, panel: Reliability) -> None:

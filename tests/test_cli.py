@@ -782,4 +782,6 @@ def test_labels_of_another_level_are_remarked(tmp_path, no_plots):
     linvop.labelling.label(waters(2), tmp_path / "hf.h5", method="rhf", ao="sto-3g", workers=1)
     done = run("evaluate", tmp_path / "out/model.h5", tmp_path / "hf.h5")
     assert done.exit_code == 0
-    assert "its labels are rhf, sto-3g, and the model was fitted to rks, pbe, def2-svp" in done.stderr
+    assert (
+        "its labels are rhf, sto-3g, and the model was fitted to rks, pbe, def2-svp" in done.stderr
+    )

@@ -54,12 +54,16 @@ def test_every_parameter_of_the_basis_can_be_set(config):
         sources="species",
         screening=(None, 0.3),
         lam_max=2,
+        nu_pair=(1, 1),
+        pair_max_degree=(None, 5, 4),
+        cutoff=6.0,
     )
     found = config(
         MINIMAL.replace(
             'ao = "sto-3g"',
             'ao = "6-31g"\nkappa = 2\nnu = 1\nresolution = "species"\nmetric = "overlap"\n'
-            'sources = "species"\nscreening = ["none", 0.3]\nlam_max = 2',
+            'sources = "species"\nscreening = ["none", 0.3]\nlam_max = 2\n'
+            'nu_pair = [1, 1]\npair_max_degree = ["none", 5, 4]\ncutoff = 6',
         )
     )
     assert found.model.basis == wanted

@@ -12,6 +12,12 @@ times, with h_n the complete homogeneous symmetric polynomial of the 2 l + 1 pha
 The integral is the difference of two weight multiplicities, so that no integral is taken:
 
     n(L) = w(L) - w(L + 1),       w(M) = number of monomials whose m sum to M.
+
+For pairs of atoms i, j, exchange turns a product A_i A_j q into itself where both sites carry
+the same feature A and q is its own reverse. With s the sign wanted of it, what is left is
+
+.. math:: n_s(L) = \Bigl\langle \chi_L, \chi_q(\theta)
+          \tfrac12 \bigl(\chi_A(\theta)^2 + s\, \chi_A(2\theta)\bigr) \Bigr\rangle .
 """
 
 from __future__ import annotations
@@ -21,7 +27,12 @@ from functools import cache
 
 from linvop.errors import InputError
 
-__all__ = ["number_of_couplings", "product_sigma", "weight_multiplicities"]
+__all__ = [
+    "number_of_couplings",
+    "number_of_exchange_couplings",
+    "product_sigma",
+    "weight_multiplicities",
+]
 
 
 @cache
@@ -84,13 +95,52 @@ def number_of_couplings(factors: Sequence[tuple[int, int, int]], lam: int, sigma
         return 0
     weights = [1]
     for l, _, n in factors:
-        power = weight_multiplicities(l, n)
-        longer = [0] * (len(weights) + len(power) - 1)
-        for i, a in enumerate(weights):
-            for j, b in enumerate(power):
-                longer[i + j] += a * b
-        weights = longer
-    top = (len(weights) - 1) // 2
+        weights = _product(weights, weight_multiplicities(l, n))
+    return _multiplicity(weights, lam)
 
-    above = [*weights[top:], *[0] * (lam + 2)]  # M = 0, 1, ...
+
+def number_of_exchange_couplings(l_site: int, l_word: int, lam: int, sign: int) -> int:
+    r"""Number of independent A_i A_j q of type lam that exchange multiplies by `sign`.
+
+    Parameters
+    ----------
+    l_site : int
+        Of the feature A that both atoms carry.
+    l_word : int
+        Of the pair feature q, which exchange leaves.
+    lam : int
+    sign : {1, -1}
+
+    Examples
+    --------
+    Two vectors make a scalar and a tensor that are symmetric and a vector that is not:
+
+    >>> [number_of_exchange_couplings(1, 0, lam, 1) for lam in (0, 1, 2)]
+    [1, 0, 1]
+    >>> [number_of_exchange_couplings(1, 0, lam, -1) for lam in (0, 1, 2)]
+    [0, 1, 0]
+    """
+    if min(l_site, l_word, lam) < 0 or sign not in (-1, 1):
+        raise InputError(
+            f"exchange: expected l, lam >= 0 and a sign, got {l_site}, {l_word}, {lam}, {sign}"
+        )
+    one = weight_multiplicities(l_site, 1)
+    half = _product(one, one)
+    for m in range(2 * l_site + 1):
+        half[2 * m] += sign  # chi(2 theta) has the weights 2 m
+    return _multiplicity(_product([w // 2 for w in half], weight_multiplicities(l_word, 1)), lam)
+
+
+def _product(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    """Weight multiplicities of a tensor product."""
+    longer = [0] * (len(first) + len(second) - 1)
+    for i, a in enumerate(first):
+        for j, b in enumerate(second):
+            longer[i + j] += a * b
+    return longer
+
+
+def _multiplicity(weights: Sequence[int], lam: int) -> int:
+    """How often the irrep lam occurs in a representation of these weights."""
+    above = [*weights[(len(weights) - 1) // 2 :], *[0] * (lam + 2)]  # M = 0, 1, ...
     return above[lam] - above[lam + 1]

@@ -10,6 +10,7 @@ from `tables` and are multiplied here in floats; of a sum that cancels, nothing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from linvop.angular.trees import Powers, coupling_trees
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["ProductTable", "product_table"]
+__all__ = ["ProductTable", "chosen_functions", "product_table"]
 
 _ROUNDING = 1e-13
 """Table entries are at most about one; what cancels in a sum leaves less than this."""
@@ -84,6 +85,25 @@ def product_table(powers: Powers, lam: int) -> ProductTable:
     for array in arrays:
         array.flags.writeable = False
     return ProductTable(len(trees), *arrays)
+
+
+def chosen_functions(table: ProductTable, chosen: Sequence[int]) -> ProductTable:
+    r"""The table of some of the functions, with all monomials."""
+    if len(chosen) == table.n_functions:
+        return table
+    n = table.n_functions
+    rows = np.arange(len(table.row_start) - 1).reshape(n, -1)[list(chosen)].ravel()
+    first, last = table.row_start[rows], table.row_start[rows + 1]
+    entries = np.concatenate(
+        [np.arange(a, b) for a, b in zip(first, last, strict=True)] or [np.zeros(0, np.int64)]
+    )
+    return ProductTable(
+        len(chosen),
+        table.monomials,
+        np.concatenate([[0], np.cumsum(last - first)]).astype(np.int64),
+        table.monomial[entries],
+        table.value[entries],
+    )
 
 
 def _nothing() -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from linvop.basis import settings
 from linvop.basis.enumeration import (
     METRICS,
     RESOLUTIONS,
@@ -22,10 +23,13 @@ from linvop.basis.enumeration import (
     SiteEnumeration,
     allowed_irreps,
 )
-from linvop.basis.labels import Label
+from linvop.basis.labels import Label, PairLabel
+from linvop.basis.pair_factors import PairFactors
+from linvop.basis.pairs import PairEnumeration
 from linvop.basis.products import ProductEnumeration
 from linvop.errors import InputError
 from linvop.features.contractions import SiteFeatures, compiled
+from linvop.features.pairs import PairFeatures, PairValues, checked_exchange, compiled_pairs
 from linvop.integrals import System
 from linvop.orbitals.shells import L_MAX, AOBasis, Shell, symbol_of
 
@@ -59,7 +63,7 @@ def ordered_species(species: Iterable[str | int]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, repr=False)
 class Basis:
-    r"""Site features from contractions of the external potential.
+    r"""Features of atoms, and of pairs of atoms, from contractions of the external potential.
 
     Parameters
     ----------
@@ -86,6 +90,15 @@ class Basis:
         mapping ``{nu: degree}``. None is no limit, which products (nu > 1) do not allow.
     body_order : None or int
         Largest body order; metric ``ao`` only, others have none.
+    nu_pair : (int, int)
+        Largest orders of the site features of i and of j in features of pairs (i, j), 0 to 4;
+        i is the lighter species, and of like species either may have the larger.
+    pair_max_degree : None, float, or one of these for each number of site factors
+        Largest degree of pair features, as ``max_degree`` but for 0, 1, .. nu_i + nu_j factors
+        besides the word between i and j. None is no limit, for words alone.
+    cutoff : None or float
+        Pairs of atoms further apart (Angstrom) have no features. V itself knows no cutoff: the
+        features of the pairs that are left do not change, in any metric.
 
     Raises
     ------
@@ -111,6 +124,9 @@ class Basis:
     lam_max: int = 4
     max_degree: float | Sequence[float | None] | Mapping[int, float] | None = None
     body_order: int | None = None
+    nu_pair: tuple[int, int] = (0, 0)
+    pair_max_degree: float | Sequence[float | None] | Mapping[int, float] | None = None
+    cutoff: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ao", AOBasis(self.ao))
@@ -130,17 +146,25 @@ class Basis:
             if not lowest <= value <= highest:
                 raise InputError(f"{name}: expected {lowest} to {highest}, got {value}")
             object.__setattr__(self, name, int(value))
-        object.__setattr__(self, "max_degree", _degrees(self.max_degree, self.nu))
-        _check_body_order(self.body_order, self.metric)
-        object.__setattr__(self, "screening", _screenings(self.screening))
+        nu_pair = settings.pair_orders(self.nu_pair)
+        settings.check_body_order(self.body_order, self.metric)
+        for name, checked in (
+            ("max_degree", settings.degrees(self.max_degree, range(1, self.nu + 1))),
+            ("screening", settings.screenings(self.screening)),
+            ("nu_pair", nu_pair),
+            ("pair_max_degree", _pair_degrees(self.pair_max_degree, nu_pair)),
+            ("cutoff", settings.cutoff(self.cutoff)),
+        ):
+            object.__setattr__(self, name, checked)
 
     def __repr__(self) -> str:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["ao"] = values["ao"].spec
         if len(self.screenings) == 1:
             values["screening"] = self.screenings[0]
-        if len(set(self.max_degrees)) == 1:
-            values["max_degree"] = self.max_degrees[0]
+        for name in ("max_degree", "pair_max_degree"):
+            if len(set(values[name])) == 1:
+                values[name] = values[name][0]
         return f"Basis({', '.join(f'{k}={v!r}' for k, v in values.items())})"
 
     @property
@@ -259,62 +283,91 @@ class Basis:
         )
         return features.sites(System.from_atoms(atoms, self.ao_basis))
 
+    def pairs(self, species: Iterable[str | int]) -> PairEnumeration:
+        """Enumeration of the columns of pairs for a list of species."""
+        return _pairs(self, ordered_species(species))
 
-def _screenings(value: object) -> tuple[float | None, ...]:
-    items = tuple(value) if isinstance(value, tuple | list) else (value,)
-    out: list[float | None] = []
-    for item in items:
-        if item is None:
-            out.append(None)
-        elif (
-            isinstance(item, int | float | np.number)
-            and not isinstance(item, bool)
-            and np.isfinite(item)
-            and item > 0
-        ):
-            out.append(float(item))
-        else:
-            raise InputError(f"screening: expected None or positive exponents, got {item!r}")
-    if not out or len(set(out)) != len(out):
-        raise InputError(f"screening: expected distinct values, got {value!r}")
-    return tuple(out)
+    def pair_labels(
+        self,
+        species: Iterable[str | int],
+        *,
+        irreps: Sequence[Irrep] | None = None,
+        exchange: int | None = None,
+    ) -> list[PairLabel]:
+        r"""Every column of pairs by name, in storage order: species of i, of j, irrep, column.
 
+        Parameters
+        ----------
+        species : iterable of str
+        irreps : sequence of (lam, sigma), optional
+            Default: all.
+        exchange : {None, 1, -1}
+            As for `evaluate_pairs`.
+        """
+        pairs, sign = self.pairs(species), checked_exchange(exchange)
+        wanted = pairs.irreps(sign) if irreps is None else irreps
+        return [
+            label
+            for s1, s2 in pairs.species_pairs
+            for irrep in wanted
+            for label in pairs.labels(s1, s2, irrep, sign)
+        ]
 
-def _degrees(value: object, nu: int) -> tuple[float | None, ...]:
-    """One limit for each order of products."""
-    items: Sequence[object]
-    if isinstance(value, Mapping):
-        keys = {str(k): v for k, v in value.items()}
-        if not set(keys) <= {str(k) for k in range(1, nu + 1)}:
-            raise InputError(f"max_degree: expected keys 1 to {nu} (nu), got {list(value)}")
-        items = [keys.get(str(k)) for k in range(1, nu + 1)]
-    elif isinstance(value, list | tuple):
-        items = value
-    else:
-        items = [value] * nu
-    if len(items) != nu:
-        raise InputError(f"max_degree: expected {nu} values, one for each nu, got {value!r}")
-    out: list[float | None] = []
-    for k, item in enumerate(items, start=1):
-        if item is None and k > 1:
-            raise InputError(
-                f"max_degree: expected a number for nu = {k}, got none: products need a limit, "
-                "such as max_degree=8 or max_degree={2: 8}"
-            )
-        number = isinstance(item, int | float | np.number) and not isinstance(item, bool)
-        if item is not None and not (number and np.isfinite(item) and item > 0):  # type: ignore
-            raise InputError(f"max_degree: expected positive numbers, got {item!r}")
-        out.append(None if item is None else float(item))  # type: ignore[arg-type]
-    return tuple(out)
+    def pair_counts(
+        self, species: Iterable[str | int], *, exchange: int | None = None
+    ) -> dict[tuple[str, str, int, int], int]:
+        """Number of columns of each (species of i, of j, lam, sigma)."""
+        pairs = self.pairs(species)
+        irreps = pairs.irreps(checked_exchange(exchange))
+        return {
+            (s1, s2, *irrep): pairs.count(s1, s2, irrep, exchange)
+            for s1, s2 in pairs.species_pairs
+            for irrep in irreps
+        }
 
+    def pair_count(self, species: Iterable[str | int], *, exchange: int | None = None) -> int:
+        """Number of columns of pairs, before anything is evaluated."""
+        return sum(self.pair_counts(species, exchange=exchange).values())
 
-def _check_body_order(value: object, metric: str) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
-        raise InputError(f"body_order: expected an integer of at least 2, got {value!r}")
-    if metric != "ao":
-        raise InputError(f"body_order: expected metric 'ao', got {metric!r}, which has none")
+    def compile_pairs(
+        self,
+        species: Iterable[str | int],
+        irreps: Sequence[Irrep] | None = None,
+        exchange: int | None = None,
+    ) -> PairFeatures:
+        """Plans of pairs for given species and irreps; made once and kept."""
+        pairs = self.pairs(species)
+        sign = checked_exchange(exchange)
+        wanted = pairs.irreps(sign) if irreps is None else tuple(irreps)
+        return compiled_pairs(pairs, wanted, sign, self.cutoff)
+
+    def evaluate_pairs(
+        self,
+        atoms: Atoms,
+        species: Iterable[str | int] | None = None,
+        irreps: Sequence[Irrep] | None = None,
+        exchange: int | None = None,
+    ) -> dict[tuple[str, str, int, int], PairValues]:
+        r"""Features of the pairs of atoms of one structure.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+        species : iterable of str, optional
+            Species of the model; default those of `atoms`.
+        irreps : sequence of (lam, sigma), optional
+        exchange : {None, 1, -1}
+            For pairs of like species: None gives all functions for both orders of the atoms;
+            a sign s the functions with B_ji = s B_ij, for i < j.
+
+        Returns
+        -------
+        {(species of i, of j, lam, sigma): (atoms (n, 2), values (n, 2 lam + 1, n_columns))}
+            One order of the species, the lighter first, as in `linvop.orbitals.blocks`.
+        """
+        symbols = atoms.get_chemical_symbols()
+        features = self.compile_pairs(symbols if species is None else species, irreps, exchange)
+        return features.evaluate(System.from_atoms(atoms, self.ao_basis))
 
 
 @lru_cache(maxsize=64)
@@ -339,3 +392,15 @@ def _products(basis: Basis, species: tuple[str, ...]) -> ProductEnumeration | No
     if not limits:
         return None
     return ProductEnumeration(_enumeration(basis, species), limits, basis.body_order)
+
+
+def _pair_degrees(value: object, nu_pair: tuple[int, int]) -> tuple[float | None, ...]:
+    orders = range(sum(nu_pair) + 1)
+    return settings.degrees(value, orders, name="pair_max_degree", of="number of site factors")
+
+
+@lru_cache(maxsize=64)
+def _pairs(basis: Basis, species: tuple[str, ...]) -> PairEnumeration:
+    site = _enumeration(basis, species)
+    limits = basis.pair_max_degree
+    return PairEnumeration(PairFactors(site, basis.nu_pair, limits, basis.body_order))  # type: ignore[arg-type]

@@ -15,11 +15,11 @@ from linvop.features.metric import factors
 from linvop.features.threads import one_blas_thread
 from linvop.integrals import System
 from linvop.kernels import cpu
-from linvop.kernels.plan import SitePlan, site_plan
+from linvop.kernels.plan import WordPlan, site_plan
 from linvop.kernels.product_plan import ProductPlan, product_plan
 from linvop.orbitals.order import ChannelOrder, channel_order
 
-__all__ = ["Kernels", "SiteFeatures", "compiled"]
+__all__ = ["Contracted", "Kernels", "SiteFeatures", "compiled", "contracted"]
 
 
 class Kernels(Protocol):
@@ -28,15 +28,65 @@ class Kernels(Protocol):
     def site_rows(self, *arguments) -> np.ndarray:
         """Words of V at the sites."""
 
+    def pair_rows(self, *arguments) -> np.ndarray:
+        """Words of V between two atoms."""
+
     def product_rows(self, *arguments) -> np.ndarray:
         """Products of them."""
+
+
+@dataclass(frozen=True)
+class Contracted:
+    r"""What is multiplied in one structure, and where its AOs stand.
+
+    Attributes
+    ----------
+    system : System
+    order : ChannelOrder
+    matrices : three of (n_sources, n_ao, n_ao) float64
+        K, E and M of `linvop.features.metric`.
+    channel_start : (n_channels + 1,) int64
+    shell_start : {species: (n_shells + 1,) int64}
+    """
+
+    system: System
+    order: ChannelOrder
+    matrices: tuple[np.ndarray, np.ndarray, np.ndarray]
+    channel_start: np.ndarray
+    shell_start: dict[str, np.ndarray]
+
+
+def contracted(enumeration: SiteEnumeration, system: System | Contracted) -> Contracted:
+    r"""The matrices of a structure for a list of species; what is made already is kept.
+
+    Raises
+    ------
+    InputError
+        If the structure has other species.
+    """
+    if isinstance(system, Contracted):
+        return system
+    unknown = sorted(set(system.layout.symbols) - set(enumeration.species))
+    if unknown:
+        raise InputError(f"species {', '.join(unknown)}: expected {', '.join(enumeration.species)}")
+    order = channel_order(system.layout, enumeration.species)
+    by_species = enumeration.sources == "species"
+    matrices = factors(system, order, enumeration.metric, enumeration.screenings, by_species)
+    shells = enumeration.channel_shells
+    channel_start = order.shell_start[[first for first, _ in shells] + [shells[-1][1]]]
+    shell_start, first = {}, 0
+    for s in enumeration.species:
+        last = first + len(enumeration.shells[s])
+        shell_start[s] = order.shell_start[first : last + 1]
+        first = last
+    return Contracted(system, order, matrices, channel_start, shell_start)
 
 
 @dataclass(frozen=True)
 class ProductPlans:
     r"""Products of one centre species: the site features A they are made of, and the products."""
 
-    factors: SitePlan
+    factors: WordPlan
     products: ProductPlan
 
 
@@ -49,7 +99,7 @@ class SiteFeatures:
     enumeration : SiteEnumeration
     irreps : tuple of (lam, sigma)
     target : {"site", "structure"}
-    plans : {species: SitePlan}
+    plans : {species: WordPlan}
         Of nu = 1.
     product_plans : {species: ProductPlans}
         Of nu > 1; empty where there are none.
@@ -58,7 +108,7 @@ class SiteFeatures:
     enumeration: SiteEnumeration
     irreps: tuple[Irrep, ...]
     target: str
-    plans: dict[str, SitePlan]
+    plans: dict[str, WordPlan]
     product_plans: dict[str, ProductPlans]
 
     @property
@@ -73,7 +123,7 @@ class SiteFeatures:
         return products + sum(plan.n_columns[k] for plan in self.plans.values())
 
     def sites(
-        self, system: System, kernels: Kernels = cpu
+        self, system: System | Contracted, kernels: Kernels = cpu
     ) -> dict[tuple[str, int, int], np.ndarray]:
         r"""Site features, ``{(species, lam, sigma): (n_sites, 2 lam + 1, n_columns)}``."""
         with one_blas_thread():
@@ -84,7 +134,9 @@ class SiteFeatures:
             for irrep, values in features.items()
         }
 
-    def structure(self, system: System, kernels: Kernels = cpu) -> dict[Irrep, np.ndarray]:
+    def structure(
+        self, system: System | Contracted, kernels: Kernels = cpu
+    ) -> dict[Irrep, np.ndarray]:
         r"""Features summed over the atoms of each species, ``{irrep: (2 lam + 1, p)}``."""
         with one_blas_thread():
             by_species = self._rows(system, kernels, summed=True)
@@ -94,30 +146,16 @@ class SiteFeatures:
         }
 
     def _rows(
-        self, system: System, kernels: Kernels, summed: bool
+        self, system: System | Contracted, kernels: Kernels, summed: bool
     ) -> dict[str, dict[Irrep, np.ndarray]]:
         """``{species: {irrep: (n_rows, 2 lam + 1, n_columns)}}``, nu = 1 before products."""
-        unknown = sorted(set(system.layout.symbols) - set(self.species))
-        if unknown:
-            raise InputError(f"species {', '.join(unknown)}: expected {', '.join(self.species)}")
-        order = channel_order(system.layout, self.species)
-        matrices = factors(
-            system,
-            order,
-            self.enumeration.metric,
-            self.enumeration.screenings,
-            self.enumeration.sources == "species",
-        )
-        channel_start = self._channel_start(order)
-        rows, shell = {}, 0
-        for s, sites in zip(self.species, order.sites, strict=True):
-            n_shells = len(self.enumeration.shells[s])
-            starts = order.shell_start[shell : shell + n_shells + 1]
-            shell += n_shells
+        one = contracted(self.enumeration, system)
+        rows = {}
+        for s, sites in zip(self.species, one.order.sites, strict=True):
             own = np.arange(len(sites))
             row_of_site = np.zeros(len(sites), np.int64) if summed else own
             n_rows = 1 if summed else len(sites)
-            given = (*matrices, channel_start, starts)
+            given = (*one.matrices, one.channel_start, one.shell_start[s])
             plan = self.plans[s]
             rows[s] = plan.split(kernels.site_rows(plan, *given, row_of_site, n_rows))
             if s in self.product_plans:
@@ -127,10 +165,6 @@ class SiteFeatures:
                 for irrep, values in plans.products.split(B).items():
                     rows[s][irrep] = np.concatenate([rows[s][irrep], values], axis=2)
         return rows
-
-    def _channel_start(self, order: ChannelOrder) -> np.ndarray:
-        shells = self.enumeration.channel_shells
-        return order.shell_start[[first for first, _ in shells] + [shells[-1][1]]]
 
 
 @lru_cache(maxsize=64)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from linvop.kernels.plan import SitePlan
+from linvop.kernels.cpu_pairs import couple_pairs
+from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["product_rows", "site_rows"]
+__all__ = ["pair_rows", "product_rows", "site_rows"]
 
 
 def site_rows(
-    plan: SitePlan,
+    plan: WordPlan,
     local: np.ndarray,
     first: np.ndarray,
     middle: np.ndarray,
@@ -62,6 +63,25 @@ def site_rows(
     return out
 
 
+def pair_rows(
+    plan: WordPlan,
+    local: np.ndarray,
+    first: np.ndarray,
+    middle: np.ndarray,
+    channel_start: np.ndarray,
+    start_i: np.ndarray,
+    start_j: np.ndarray,
+    pairs: np.ndarray,
+) -> np.ndarray:
+    r"""Words between two atoms; see `linvop.kernels.reference.pair_rows`."""
+    if len(pairs) == 0 or plan.row_size == 0:
+        return np.zeros((len(pairs), plan.row_size))
+    heads = _groups(plan, first, middle, channel_start, start_i)
+    same = start_i is start_j
+    tails = heads if same else _groups(plan, first, middle, channel_start, start_j)
+    return couple_pairs(plan, local, heads, tails, channel_start, start_i, start_j, pairs)
+
+
 def product_rows(
     plan: ProductPlan, factors: np.ndarray, row_of_site: np.ndarray, n_rows: int
 ) -> np.ndarray:
@@ -92,7 +112,7 @@ def product_rows(
 
 
 def _groups(
-    plan: SitePlan,
+    plan: WordPlan,
     first: np.ndarray,
     middle: np.ndarray,
     channel_start: np.ndarray,

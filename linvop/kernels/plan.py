@@ -9,7 +9,8 @@ channel c of index m = ceil(kappa / 2) (m = 1 for kappa = 2 and so on):
 where a *group* ``G^(z1 c1 .. zm)`` holds the rows of the site's atoms of
 ``V^(z1) P_c1 ... V^(zm)`` for all AOs at once. Groups are few (1 + number of channels for
 kappa = 3) and made by matrix products, each from its parent; words are many and cost one
-short inner product for each entry of their block.
+short inner product for each entry of their block. Blocks of two atoms, W_ij, have the head of i
+and the tail of j.
 """
 
 from __future__ import annotations
@@ -19,52 +20,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linvop.angular.tables import sparse_coupling
 from linvop.basis.enumeration import Irrep, SiteEnumeration
+from linvop.basis.pair_factors import PairFactors, Word
+from linvop.kernels.plan_parts import Couplings, HalfWords, Rows, offsets, padded, table
 
-__all__ = ["Rows", "SitePlan", "site_plan"]
-
-
-@dataclass(frozen=True)
-class Rows:
-    r"""Layout of a row of results: irrep by irrep, (2 lam + 1, n_columns).
-
-    Attributes
-    ----------
-    irreps : tuple of (lam, sigma)
-    n_columns : tuple of int
-        Columns of each irrep.
-    """
-
-    irreps: tuple[Irrep, ...]
-    n_columns: tuple[int, ...]
-
-    @property
-    def row_size(self) -> int:
-        """Numbers in one row of results."""
-        sizes = zip(self.irreps, self.n_columns, strict=True)
-        return sum((2 * lam + 1) * n for (lam, _), n in sizes)
-
-    def split(self, rows: np.ndarray) -> dict[Irrep, np.ndarray]:
-        """Views of ``rows`` (n, row_size) as {irrep: (n, 2 lam + 1, n_columns)}."""
-        views, start = {}, 0
-        for (lam, sigma), n in zip(self.irreps, self.n_columns, strict=True):
-            stop = start + (2 * lam + 1) * n
-            views[lam, sigma] = rows[:, start:stop].reshape(len(rows), 2 * lam + 1, n)
-            start = stop
-        return views
+__all__ = ["WordPlan", "pair_word_plan", "site_plan"]
 
 
 @dataclass(frozen=True)
-class SitePlan(Rows):
-    r"""Site features of one centre species, for some irreps, as arrays.
+class WordPlan(Rows):
+    r"""Words of one centre species, or between two species, for some irreps, as arrays.
 
-    Sources count ``family * n_source_names + z``. Shells count within the centre species.
+    Sources count ``family * n_source_names + z``. Shells count within their species.
 
     Attributes
     ----------
-    shell_l : (n_shells,)
-        Angular momentum of each shell of the centre.
+    shell_l, shell_l_j : (n_shells,)
+        Angular momentum of each shell of i and of j; on site they are the same.
     group_parent, group_channel, group_source : (n_groups,)
         G = V[source][rows] where parent is -1, else G[parent] P_channel V[source].
     word_head, word_tail : (n_words,)
@@ -74,7 +46,7 @@ class SitePlan(Rows):
     word_blocks : (n_words + 1,)
         Blocks of word w are ``word_blocks[w] : word_blocks[w + 1]``.
     block_a, block_b : (n_blocks,)
-        Outer shells.
+        Outer shells, of i and j.
     block_outputs : (n_blocks + 1,)
         Outputs of a block.
     output_offset, output_stride : (n_outputs,)
@@ -89,6 +61,7 @@ class SitePlan(Rows):
     """
 
     shell_l: np.ndarray
+    shell_l_j: np.ndarray
     group_parent: np.ndarray
     group_channel: np.ndarray
     group_source: np.ndarray
@@ -111,53 +84,9 @@ class SitePlan(Rows):
     path_channels: np.ndarray
 
 
-class _Groups:
-    """The tree of half words, each once."""
-
-    def __init__(self) -> None:
-        self.index: dict[tuple, int] = {}
-        self.rows: list[tuple[int, int, int]] = []
-
-    def add(self, sources: tuple[int, ...], channels: tuple[int, ...]) -> int:
-        """Group ``V^(z1) P_c1 ... P_c(m-1) V^(zm)``; parents come first."""
-        key = (sources, channels)
-        if key not in self.index:
-            if channels:
-                parent = self.add(sources[:-1], channels[:-1])
-                row = (parent, channels[-1], sources[-1])
-            else:
-                row = (-1, -1, sources[0])
-            self.index[key] = len(self.rows)
-            self.rows.append(row)
-        return self.index[key]
-
-
-class _Couplings:
-    """Concatenated sparse couplings, each once."""
-
-    def __init__(self) -> None:
-        self.ranges: dict[tuple[int, int, int], tuple[int, int]] = {}
-        self.parts: list[tuple[np.ndarray, ...]] = []
-        self.size = 0
-
-    def add(self, l1: int, l2: int, lam: int) -> tuple[int, int]:
-        key = (l1, l2, lam)
-        if key not in self.ranges:
-            part = sparse_coupling(l1, l2, lam)
-            self.parts.append(part)
-            self.ranges[key] = (self.size, self.size + len(part[0]))
-            self.size += len(part[0])
-        return self.ranges[key]
-
-    def arrays(self) -> list[np.ndarray]:
-        if not self.parts:
-            return [np.zeros(0, np.int64)] * 3 + [np.zeros(0)]
-        return [np.concatenate(column) for column in zip(*self.parts, strict=True)]
-
-
 def site_plan(
     enumeration: SiteEnumeration, species: str, irreps: Sequence[Irrep], target: str
-) -> SitePlan:
+) -> WordPlan:
     r"""Lay out the site features of one centre species.
 
     Parameters
@@ -169,36 +98,54 @@ def site_plan(
         Which irreps are wanted; several share the work.
     target : {"site", "structure"}
     """
-    shells = enumeration.shells[species]
-    words, n_columns = _words(enumeration, species, irreps, target)
+    columns = [enumeration.columns(species, irrep, target) for irrep in irreps]
+    return _plan(enumeration, (species, species), irreps, columns)
+
+
+def pair_word_plan(factors: PairFactors, s1: str, s2: str) -> WordPlan:
+    r"""Lay out all words between two species, irreps in the order of ``factors.word_irreps``."""
+    irreps = factors.word_irreps(s1, s2)
+    columns = [factors.words(s1, s2, irrep) for irrep in irreps]
+    return _plan(factors.site, (s1, s2), irreps, columns)
+
+
+def _plan(
+    enumeration: SiteEnumeration,
+    species: tuple[str, str],
+    irreps: Sequence[Irrep],
+    columns: Sequence[Sequence[Word]],
+) -> WordPlan:
+    first, second = (enumeration.shells[s] for s in species)
+    words = _words(len(enumeration.source_names), irreps, columns)
     # Words that share the cut's channel and tail stand together: their data stays in cache.
     paths = sorted(words, key=lambda p: (len(p[0]), p[1][::-1], p[0]))
-    groups, couplings = _Groups(), _Couplings()
-    cuts = _table([_cut(groups, *path) for path in paths], 3)
+    groups, couplings = HalfWords(), Couplings()
+    cuts = table([_cut(groups, *path) for path in paths], 3)
     blocks = [(block, rows) for path in paths for block, rows in words[path].items()]
-    outputs = _table(
+    outputs = table(
         [
-            (offset, stride, *couplings.add(shells[a].l, shells[b].l, lam))
+            (offset, stride, *couplings.add(first[a].l, second[b].l, lam))
             for (a, b), rows in blocks
             for offset, stride, lam in rows
         ],
         4,
     )
-    half_words, shell_pairs = _table(groups.rows, 3), _table([block for block, _ in blocks], 2)
+    half_words, shell_pairs = table(groups.rows, 3), table([block for block, _ in blocks], 2)
     m1, m2, mu, value = couplings.arrays()
     kappa = max((len(sources) for sources, _ in paths), default=1)
-    return SitePlan(
-        shell_l=np.asarray([shell.l for shell in shells], np.int64),
+    return WordPlan(
+        shell_l=np.asarray([shell.l for shell in first], np.int64),
+        shell_l_j=np.asarray([shell.l for shell in second], np.int64),
         group_parent=half_words[0],
         group_channel=half_words[1],
         group_source=half_words[2],
         word_head=cuts[0],
         word_tail=cuts[1],
         word_channel=cuts[2],
-        word_blocks=_offsets([len(words[path]) for path in paths]),
+        word_blocks=offsets([len(words[path]) for path in paths]),
         block_a=shell_pairs[0],
         block_b=shell_pairs[1],
-        block_outputs=_offsets([len(rows) for _, rows in blocks]),
+        block_outputs=offsets([len(rows) for _, rows in blocks]),
         output_offset=outputs[0],
         output_stride=outputs[1],
         output_first=outputs[2],
@@ -207,10 +154,10 @@ def site_plan(
         coupling_m2=m2,
         coupling_mu=mu,
         coupling_value=value,
-        path_sources=_padded([sources for sources, _ in paths], kappa),
-        path_channels=_padded([channels for _, channels in paths], kappa - 1),
+        path_sources=padded([sources for sources, _ in paths], kappa),
+        path_channels=padded([channels for _, channels in paths], kappa - 1),
         irreps=tuple((int(lam), int(sigma)) for lam, sigma in irreps),
-        n_columns=n_columns,
+        n_columns=tuple(len(c) for c in columns),
     )
 
 
@@ -219,39 +166,22 @@ _Outputs = list[tuple[int, int, int]]
 
 
 def _words(
-    enumeration: SiteEnumeration, species: str, irreps: Sequence[Irrep], target: str
-) -> tuple[dict[_Path, dict[tuple[int, int], _Outputs]], tuple[int, ...]]:
-    """``{(sources, channels): {(a, b): [(offset, stride, lam)]}}`` and columns of each irrep."""
-    n_names = len(enumeration.source_names)
+    n_names: int, irreps: Sequence[Irrep], columns: Sequence[Sequence[Word]]
+) -> dict[_Path, dict[tuple[int, int], _Outputs]]:
+    """``{(sources, channels): {(a, b): [(offset, stride, lam)]}}``."""
     words: dict[_Path, dict[tuple[int, int], _Outputs]] = {}
-    n_columns, start = [], 0
-    for lam, sigma in irreps:
-        columns = enumeration.columns(species, (lam, sigma), target)
-        for column, (family, sources, channels, a, b) in enumerate(columns):
+    start = 0
+    for (lam, _), those in zip(irreps, columns, strict=True):
+        for column, (family, sources, channels, a, b) in enumerate(those):
             path = (tuple(family * n_names + z for z in sources), channels)
             outputs = words.setdefault(path, {}).setdefault((a, b), [])
-            outputs.append((start + column, len(columns), lam))
-        n_columns.append(len(columns))
-        start += (2 * lam + 1) * len(columns)
-    return words, tuple(n_columns)
-
-
-def _table(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
-    """Rows of integers as (width, n_rows), each column adjacent in memory."""
-    return np.ascontiguousarray(np.asarray(rows, np.int64).reshape(-1, width).T)
-
-
-def _offsets(counts: Sequence[int]) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-def _padded(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
-    padded = [row + (-1,) * (width - len(row)) for row in rows]
-    return np.asarray(padded, np.int64).reshape(len(rows), width)
+            outputs.append((start + column, len(those), lam))
+        start += (2 * lam + 1) * len(those)
+    return words
 
 
 def _cut(
-    groups: _Groups, sources: tuple[int, ...], channels: tuple[int, ...]
+    groups: HalfWords, sources: tuple[int, ...], channels: tuple[int, ...]
 ) -> tuple[int, int, int]:
     """Head group, tail group and the channel between them."""
     if not channels:

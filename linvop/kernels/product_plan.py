@@ -1,6 +1,6 @@
 r"""Products of site features as flat arrays: A -> AA -> B.
 
-For the site's features A (one row of `linvop.kernels.plan.SitePlan`), each product reads nu
+For the site's features A (one row of `linvop.kernels.plan.WordPlan`), each product reads nu
 irreps of A, forms the monomials AA that its table needs, and adds the table's entries:
 
 .. math:: B_{t\mu} = \sum_a T_{t\mu,a} \prod_{s=1}^{\nu} A_{o_s + m_{a,s} d_s}
@@ -10,16 +10,26 @@ with o_s, d_s offset and stride of factor s. Products of equal shape share a tab
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from linvop.angular.product_tables import product_table
+from linvop.angular.product_tables import ProductTable, product_table
 from linvop.basis.enumeration import Irrep
 from linvop.basis.products import ProductEnumeration
-from linvop.kernels.plan import Rows
+from linvop.kernels.plan_parts import Rows, offsets, table
 
-__all__ = ["ProductPlan", "product_plan"]
+__all__ = ["Place", "ProductPlan", "Shape", "laid_out", "product_plan"]
+
+Place = tuple[int, int]
+"""Offset and stride of the components of a factor in a row of A."""
+
+Shape = tuple[Any, ...]
+"""What fixes a table: (powers, lam), or more where not all trees are taken."""
+
+_NO_INDEX = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -73,50 +83,75 @@ def product_plan(
     enumeration.factor_irreps(species), "site")``.
     """
     places = _places(enumeration, species)
-    shapes: dict[tuple, int] = {}
-    products: list[tuple[int, int, int]] = []
-    slots: list[list[tuple[int, int]]] = []
+    products = [
+        [
+            ((product.powers, irrep[0]), [places[k] for k in product.factors])
+            for product in enumeration.products(species, irrep)
+        ]
+        for irrep in irreps
+    ]
+    return laid_out(irreps, products, lambda shape: product_table(*shape))
+
+
+def laid_out(
+    irreps: tuple[Irrep, ...],
+    products: Sequence[Sequence[tuple[Shape, Sequence[Place]]]],
+    table_of: Callable[[Shape], ProductTable],
+) -> ProductPlan:
+    r"""A plan of products given by shape and places of their factors, irrep by irrep."""
+    numbers: dict[Shape, int] = {}
+    for those in products:
+        for shape, _ in those:
+            numbers.setdefault(shape, len(numbers))
+    tables = [table_of(shape) for shape in numbers]
+    heads: list[tuple[int, int, int]] = []
+    slots: list[Sequence[Place]] = []
     n_columns, start = [], 0
-    for lam, sigma in irreps:
-        n = enumeration.count(species, (lam, sigma))
+    for (lam, _), those in zip(irreps, products, strict=True):
+        n = sum(tables[numbers[shape]].n_functions for shape, _ in those)
         column = start
-        for product in enumeration.products(species, (lam, sigma)):
-            shape = shapes.setdefault((product.powers, lam), len(shapes))
-            products.append((shape, column, n))
-            slots.append([places[k] for k in product.factors])
-            column += product.n_functions
+        for shape, places in those:
+            number = numbers[shape]
+            heads.append((number, column, n))
+            slots.append(places)
+            column += tables[number].n_functions
         n_columns.append(n)
         start += (2 * lam + 1) * n
-    tables = [product_table(powers, lam) for powers, lam in shapes]
-    nu_max = max((table.monomials.shape[1] for table in tables), default=1)
-    position = [
-        np.pad(table.monomials, ((0, 0), (0, nu_max - table.monomials.shape[1])))
-        for table in tables
-    ]
-    starts = np.cumsum([0, *(len(table.value) for table in tables)])
-    row_entries = [t.row_start[:-1] + first for t, first in zip(tables, starts[:-1], strict=True)]
-    columns = np.asarray(products, np.int64).reshape(-1, 3).T
-    flat = np.asarray([slot for one in slots for slot in one], np.int64).reshape(-1, 2).T
+    shape_of, offset, stride = table(heads, 3)
+    slot_offset, slot_stride = table([slot for places in slots for slot in places], 2)
     return ProductPlan(
-        product_shape=np.ascontiguousarray(columns[0]),
-        product_first=_offsets([len(one) for one in slots]),
-        slot_offset=np.ascontiguousarray(flat[0]),
-        slot_stride=np.ascontiguousarray(flat[1]),
-        product_offset=np.ascontiguousarray(columns[1]),
-        product_stride=np.ascontiguousarray(columns[2]),
-        shape_monomials=_offsets([len(x) for x in position]),
-        position=np.concatenate([*position, np.zeros((0, nu_max), np.int64)]),
-        shape_rows=_offsets([len(x) for x in row_entries]),
-        shape_width=np.asarray([2 * lam + 1 for _, lam in shapes], np.int64),
-        row_entries=np.concatenate([*row_entries, starts[-1:]]).astype(np.int64),
-        entry_monomial=np.concatenate([*(t.monomial for t in tables), np.zeros(0, np.int64)]),
-        entry_value=np.concatenate([*(t.value for t in tables), np.zeros(0)]),
+        product_shape=shape_of,
+        product_first=offsets([len(places) for places in slots]),
+        slot_offset=slot_offset,
+        slot_stride=slot_stride,
+        product_offset=offset,
+        product_stride=stride,
+        shape_width=np.asarray([2 * shape[1] + 1 for shape in numbers], np.int64),
         irreps=irreps,
         n_columns=tuple(n_columns),
+        **_joined(tables),
     )
 
 
-def _places(enumeration: ProductEnumeration, species: str) -> list[tuple[int, int]]:
+def _joined(tables: Sequence[ProductTable]) -> dict[str, np.ndarray]:
+    """Tables one after the other."""
+    nu_max = max((one.monomials.shape[1] for one in tables), default=1)
+    position = [
+        np.pad(one.monomials, ((0, 0), (0, nu_max - one.monomials.shape[1]))) for one in tables
+    ]
+    starts = offsets([len(one.value) for one in tables])
+    row_entries = [one.row_start[:-1] + k for one, k in zip(tables, starts[:-1], strict=True)]
+    return {
+        "shape_monomials": offsets([len(x) for x in position]),
+        "position": np.concatenate([*position, np.zeros((0, nu_max), np.int64)]),
+        "shape_rows": offsets([len(x) for x in row_entries]),
+        "row_entries": np.concatenate([*row_entries, starts[-1:]]).astype(np.int64),
+        "entry_monomial": np.concatenate([*(one.monomial for one in tables), _NO_INDEX]),
+        "entry_value": np.concatenate([*(one.value for one in tables), np.zeros(0)]),
+    }
+
+
+def _places(enumeration: ProductEnumeration, species: str) -> list[Place]:
     """Offset and stride of each factor in a row of A."""
     site = enumeration.factor_enumeration
     first, start = {}, 0
@@ -128,7 +163,3 @@ def _places(enumeration: ProductEnumeration, species: str) -> list[tuple[int, in
         (first[factor.irrep][0] + factor.column, first[factor.irrep][1])
         for factor in enumeration.factors(species)
     ]
-
-
-def _offsets(counts: list[int]) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -9,21 +9,23 @@ kappa = 1, *first* E for the outer factors and *middle* M for the inner ones,
     W = E^{(z_1)} P_{c_1} M^{(z_2)} P_{c_2} \cdots P_{c_{\kappa-1}} [E^{(z_\kappa)}]^T,
 
     \langle W_{ii}; ab; \lambda\mu \rangle
-        = \sum_{m m'} C^{\lambda\mu}_{l_a m, l_b m'} W[i a m, i b m'].
+        = \sum_{m m'} C^{\lambda\mu}_{l_a m, l_b m'} W[i a m, i b m'],
+
+and for pairs of atoms the same with W[i a m, j b m'].
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from linvop.kernels.plan import SitePlan
+from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["product_rows", "site_rows"]
+__all__ = ["pair_rows", "product_rows", "site_rows"]
 
 
 def site_rows(
-    plan: SitePlan,
+    plan: WordPlan,
     local: np.ndarray,
     first: np.ndarray,
     middle: np.ndarray,
@@ -36,7 +38,7 @@ def site_rows(
 
     Parameters
     ----------
-    plan : SitePlan
+    plan : WordPlan
     local, first, middle : (n_sources, n_ao, n_ao) float64, channel order
     channel_start : (n_channels + 1,) int64
         First AO of each channel.
@@ -61,16 +63,59 @@ def site_rows(
                 i = shell_start[a] + site * width_a
                 j = shell_start[b] + site * width_b
                 entries = product[i : i + width_a, j : j + width_b]
-                for o in range(plan.block_outputs[block], plan.block_outputs[block + 1]):
-                    chosen = slice(plan.output_first[o], plan.output_last[o])
-                    m1, m2 = plan.coupling_m1[chosen], plan.coupling_m2[chosen]
-                    mu = plan.output_offset[o] + plan.output_stride[o] * plan.coupling_mu[chosen]
-                    np.add.at(out[row], mu, plan.coupling_value[chosen] * entries[m1, m2])
+                _couple(plan, block, entries, out[row])
     return out
 
 
+def pair_rows(
+    plan: WordPlan,
+    local: np.ndarray,
+    first: np.ndarray,
+    middle: np.ndarray,
+    channel_start: np.ndarray,
+    start_i: np.ndarray,
+    start_j: np.ndarray,
+    pairs: np.ndarray,
+) -> np.ndarray:
+    r"""Words between atoms i of one species and j of the same or another.
+
+    Parameters
+    ----------
+    plan : WordPlan
+    local, first, middle, channel_start
+        As for `site_rows`.
+    start_i, start_j : (n_shells + 1,) int64
+        First AO of each shell of the two species.
+    pairs : (n_pairs, 2) int64
+        i and j, counted within their species.
+
+    Returns
+    -------
+    (n_pairs, plan.row_size) float64
+    """
+    out = np.zeros((len(pairs), plan.row_size))
+    for w in range(len(plan.word_channel)):
+        product = _word(plan, w, local, first, middle, channel_start)
+        for block in range(plan.word_blocks[w], plan.word_blocks[w + 1]):
+            a, b = plan.block_a[block], plan.block_b[block]
+            width_a, width_b = 2 * plan.shell_l[a] + 1, 2 * plan.shell_l_j[b] + 1
+            for (i, j), row in zip(pairs, out, strict=True):
+                x, y = start_i[a] + i * width_a, start_j[b] + j * width_b
+                _couple(plan, block, product[x : x + width_a, y : y + width_b], row)
+    return out
+
+
+def _couple(plan: WordPlan, block: int, entries: np.ndarray, row: np.ndarray) -> None:
+    """Add the irreps of a block's entries to a row of results."""
+    for o in range(plan.block_outputs[block], plan.block_outputs[block + 1]):
+        chosen = slice(plan.output_first[o], plan.output_last[o])
+        m1, m2 = plan.coupling_m1[chosen], plan.coupling_m2[chosen]
+        mu = plan.output_offset[o] + plan.output_stride[o] * plan.coupling_mu[chosen]
+        np.add.at(row, mu, plan.coupling_value[chosen] * entries[m1, m2])
+
+
 def _word(
-    plan: SitePlan,
+    plan: WordPlan,
     w: int,
     local: np.ndarray,
     first: np.ndarray,

@@ -8,6 +8,7 @@ nor AOs), and the centre in every T, the term of the atoms S is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +20,9 @@ from linvop.testing.yardstick import FLOOR, Key, column_labels, yardsticks
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["assert_body_order"]
+__all__ = ["MOST_ATOMS", "assert_body_order", "moebius"]
 
-_MOST_ATOMS = 12
+MOST_ATOMS = 12
 """Body order takes one evaluation for each subset of the atoms."""
 
 
@@ -51,9 +52,9 @@ def assert_body_order(basis: Basis, atoms: Atoms, *, tolerance: float = 1e-10) -
     symbols = atoms.get_chemical_symbols()
     species = ordered_species(symbols)
     highest = max((label.body_order or 0 for label in basis.labels(species)), default=0)
-    if not highest < n <= _MOST_ATOMS:
+    if not highest < n <= MOST_ATOMS:
         raise InputError(
-            f"body order of up to {highest}: expected {highest + 1} to {_MOST_ATOMS} atoms, got {n}"
+            f"body order of up to {highest}: expected {highest + 1} to {MOST_ATOMS} atoms, got {n}"
         )
     subsets = [[i for i in range(n) if s >> i & 1] for s in range(2**n)]
     values = [basis.evaluate(atoms[t], species) if t else {} for t in subsets]
@@ -87,9 +88,14 @@ def _terms(
     for s in mine:
         site = [k for k in subsets[s] if symbols[k] == key[0]].index(centre)
         terms[s] = values[s][key][site]
-    # One difference for each other atom is the sum over all subsets (Moebius inversion).
-    for k in range(len(symbols)):
-        if k != centre:
-            with_k = np.array([s for s in mine if k in subsets[s]])
+    return moebius(terms, [centre], len(symbols))
+
+
+def moebius(terms: np.ndarray, centres: Sequence[int], n_atoms: int) -> np.ndarray:
+    """Sums over subsets to terms: one difference for each atom that is not in all of them."""
+    mine = [s for s in range(len(terms)) if all(s >> c & 1 for c in centres)]
+    for k in range(n_atoms):
+        if k not in centres:
+            with_k = np.array([s for s in mine if s >> k & 1])
             terms[with_k] -= terms[with_k ^ (1 << k)]
     return terms

@@ -9,17 +9,29 @@ largest of any lam, because in a symmetric molecule other irreps vanish too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from linvop.basis.labels import Label
+from linvop.basis.labels import Label, PairLabel
 from linvop.features.basis import Basis
 
-__all__ = ["FLOOR", "Features", "Key", "column_labels", "compare", "yardsticks"]
+__all__ = [
+    "FLOOR",
+    "Features",
+    "Key",
+    "column_labels",
+    "compare",
+    "compare_columns",
+    "scales_of",
+    "yardsticks",
+]
 
 Key = tuple[str, int, int]
 Features = Mapping[Key, np.ndarray]
+AnyKey = TypeVar("AnyKey", bound=tuple)
+"""(species, lam, sigma), or with two species for pairs."""
 
 FLOOR = 1e-3
 """Least yardstick of one lam, in units of the largest of all lam."""
@@ -42,23 +54,33 @@ def yardsticks(
     basis: Basis, species: tuple[str, ...], values: Features, target: str = "site"
 ) -> dict[Key, np.ndarray]:
     """The yardstick of each column; the last axis of the values is columns."""
-    groups: dict[Key, list[tuple]] = {}
+    return scales_of(column_labels(basis, species, target), values)
+
+
+def scales_of(
+    labels: Mapping[AnyKey, Sequence[Label | PairLabel]], values: Mapping[AnyKey, np.ndarray]
+) -> dict[AnyKey, np.ndarray]:
+    """The yardstick of each column, given its label."""
+    groups: dict[AnyKey, list[tuple]] = {}
     largest: dict[tuple, float] = {}
-    for key, labels in column_labels(basis, species, target).items():
-        groups[key] = [(key[0], _kind(x)) for x in labels]
+    for key, names in labels.items():
+        groups[key] = [(*key[:-2], _kind(x)) for x in names]
         x = values[key]
         sizes = np.abs(x).max(axis=tuple(range(x.ndim - 1)), initial=0)
         for group, size in zip(groups[key], sizes, strict=True):
-            for name in ((group, key[1]), (group, None)):
+            for name in ((group, key[-2]), (group, None)):
                 largest[name] = max(largest.get(name, 0.0), float(size))
     return {
-        key: np.array([max(largest[g, key[1]], FLOOR * largest[g, None]) for g in names])
-        for key, names in groups.items()
+        key: np.array([max(largest[g, key[-2]], FLOOR * largest[g, None]) for g in kinds])
+        for key, kinds in groups.items()
     }
 
 
-def _kind(label: Label) -> tuple:
+def _kind(label: Label | PairLabel) -> tuple:
     """What a column shares its yardstick with: powers of V and screening, factor by factor."""
+    if isinstance(label, PairLabel):
+        sites = sorted(_kind(x) for x in label.sites)
+        return label.pair.kappa, label.pair.screening or 0.0, *sites
     return tuple(sorted((x.kappa, x.screening or 0.0) for x in label.parts))
 
 
@@ -72,8 +94,20 @@ def compare(
     target: str = "site",
 ) -> None:
     """Raise unless all columns agree within ``tolerance`` of their yardsticks."""
-    scales = yardsticks(basis, species, wanted, target)
     labels = column_labels(basis, species, target)
+    compare_columns(basis, labels, found, wanted, case, tolerance)
+
+
+def compare_columns(
+    basis: Basis,
+    labels: Mapping[AnyKey, Sequence[Label | PairLabel]],
+    found: Mapping[AnyKey, np.ndarray],
+    wanted: Mapping[AnyKey, np.ndarray],
+    case: str,
+    tolerance: float,
+) -> None:
+    """Raise unless columns of these labels agree within ``tolerance`` of their yardsticks."""
+    scales = scales_of(labels, wanted)
     worst, name = 0.0, ""
     for key, x in wanted.items():
         if not x.size:

@@ -7,7 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from linvop.angular.characters import number_of_couplings, product_sigma, weight_multiplicities
+from linvop.angular.characters import (
+    number_of_couplings,
+    number_of_exchange_couplings,
+    product_sigma,
+    weight_multiplicities,
+)
 from linvop.errors import InputError
 
 
@@ -62,3 +67,28 @@ def test_impossible_irreps_are_refused():
         number_of_couplings([(1, 1, 1)], 0, 0)
     with pytest.raises(InputError, match="l, n >= 0"):
         weight_multiplicities(-1, 2)
+
+
+def test_exchange_numbers_are_integrals_of_characters():
+    theta = 2 * np.pi * np.arange(128) / 128
+
+    def chi(l: int, angle: np.ndarray) -> np.ndarray:
+        return np.cos(np.outer(angle, np.arange(-l, l + 1))).sum(axis=1)
+
+    for l_site, l_word, lam in itertools.product(range(4), range(4), range(5)):
+        numbers = []
+        for sign in (1, -1):
+            half = (chi(l_site, theta) ** 2 + sign * chi(l_site, 2 * theta)) / 2
+            integrand = (1 - np.cos(theta)) * chi(lam, theta) * chi(l_word, theta) * half
+            numbers.append(number_of_exchange_couplings(l_site, l_word, lam, sign))
+            assert numbers[-1] == pytest.approx(np.mean(integrand), abs=1e-9)
+        # Symmetric and antisymmetric ones are all there are of A_i A_j q.
+        sigma = product_sigma([(l_word, 1, 1)], lam)
+        every = number_of_couplings([(l_site, 1, 1), (l_site, 1, 1), (l_word, 1, 1)], lam, sigma)
+        assert sum(numbers) == every
+
+
+@pytest.mark.parametrize("case", [(-1, 0, 0, 1), (0, 0, -1, 1), (1, 1, 1, 0)])
+def test_exchange_needs_irreps_and_a_sign(case):
+    with pytest.raises(InputError, match="exchange: expected"):
+        number_of_exchange_couplings(*case)

@@ -19,6 +19,8 @@ NAMES = {"Basis": Basis, "Shell": Shell, "AOBasis": AOBasis}
     [
         Basis("6-31g"),
         Basis("def2-svp", kappa=2, metric="lowdin", screening=0.3, lam_max=0),
+        Basis("6-31g", nu_pair=(2, 1), pair_max_degree=(None, 5, 4, 4), cutoff=5),
+        Basis("6-31g", nu_pair=[1, 0], pair_max_degree={0: 6, 1: 5}),
         Basis({"H": "sto-3g", "O": "6-31g"}, resolution="species", sources="species"),
         Basis(AO, screening=(None, 0.1, 2), resolution="total"),
         Basis(AOBasis("6-31g").frozen(["H", "S"]), metric="overlap"),
@@ -47,6 +49,9 @@ def test_a_basis_is_a_value():
         {"sources": "species"},
         {"screening": 0.3},
         {"lam_max": 2},
+        {"nu_pair": (1, 0), "pair_max_degree": 5},
+        {"pair_max_degree": 5},
+        {"cutoff": 4.0},
     ):
         assert replace(basis, **change) != basis
     assert replace(basis, screening=None) == Basis("6-31g", screening=(None,)) == basis
@@ -125,6 +130,18 @@ def test_species_are_ordered_by_atomic_number():
         (lambda: Basis("sto-3g", nu=2), "max_degree: expected a number for nu = 2, got none"),
         (lambda: Basis("sto-3g", nu=2, max_degree=(None, 3, 3)), "expected 2 values"),
         (lambda: Basis("sto-3g", nu=2, max_degree={3: 4}), r"expected keys 1 to 2"),
+        (lambda: Basis("sto-3g", nu_pair=(1,)), "nu_pair: expected two integers of 0 to 4"),
+        (lambda: Basis("sto-3g", nu_pair=(0, 5)), "nu_pair: expected two integers of 0 to 4"),
+        (lambda: Basis("sto-3g", nu_pair=(0, True)), "nu_pair: expected two integers of 0 to 4"),
+        (
+            lambda: Basis("sto-3g", nu_pair=(1, 0)),
+            "pair_max_degree: expected a number for number of site factors = 1, got none",
+        ),
+        (lambda: Basis("sto-3g", nu_pair=(1, 1), pair_max_degree=(None, 3)), "expected 3 values"),
+        (lambda: Basis("sto-3g", nu_pair=(1, 0), pair_max_degree={2: 3}), "expected keys 0 to 1"),
+        (lambda: Basis("sto-3g", cutoff=0), "cutoff: expected None or a positive distance, got 0"),
+        (lambda: Basis("sto-3g", cutoff="5"), "cutoff: expected None or a positive distance"),
+        (lambda: Basis("sto-3g").pair_count(["H"], exchange=2), "exchange: expected None, 1 or"),
         (lambda: Basis("sto-3g", max_degree=0), "positive numbers, got 0"),
         (lambda: Basis("sto-3g", max_degree="8"), "positive numbers, got '8'"),
         (lambda: Basis("sto-3g", body_order=1), "body_order: expected an integer of at least 2"),

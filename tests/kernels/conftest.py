@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from linvop.basis.enumeration import SiteEnumeration
-from linvop.kernels.plan import SitePlan, site_plan
+from linvop.kernels.plan import WordPlan, site_plan
 from linvop.orbitals.shells import AOBasis, Shell
 
 AO = AOBasis(
@@ -26,7 +26,7 @@ class Problem:
     """What a kernel is called with, for the centre C, and the enumeration behind the plan."""
 
     enumeration: SiteEnumeration
-    plan: SitePlan
+    plan: WordPlan
     local: np.ndarray
     first: np.ndarray
     middle: np.ndarray

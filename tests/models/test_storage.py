@@ -28,8 +28,9 @@ CUSTOM = {
         Basis("sto-3g", kappa=2),
         Basis(CUSTOM, kappa=2, metric="lowdin", sources="species", screening=(None, 0.3)),
         Basis("sto-3g", kappa=2, nu=3, max_degree=(None, 5, 4), body_order=6),
+        Basis("sto-3g", kappa=1, nu_pair=(1, 1), pair_max_degree=(None, 5, 4), cutoff=4.5),
     ],
-    ids=["named", "custom", "products"],
+    ids=["named", "custom", "products", "pairs"],
 )
 def test_saved_equals_loaded(tmp_path, waters, basis):
     targets = ("energy", "dipole", "polarizability")

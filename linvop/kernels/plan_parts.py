@@ -1,0 +1,105 @@
+r"""What plans are put together from: rows of results, half words, couplings, integer tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linvop.angular.tables import sparse_coupling
+from linvop.basis.enumeration import Irrep
+
+__all__ = ["Couplings", "HalfWords", "Rows", "offsets", "padded", "table"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    r"""Layout of a row of results: irrep by irrep, (2 lam + 1, n_columns).
+
+    Attributes
+    ----------
+    irreps : tuple of (lam, sigma)
+    n_columns : tuple of int
+        Columns of each irrep.
+    """
+
+    irreps: tuple[Irrep, ...]
+    n_columns: tuple[int, ...]
+
+    @property
+    def row_size(self) -> int:
+        """Numbers in one row of results."""
+        sizes = zip(self.irreps, self.n_columns, strict=True)
+        return sum((2 * lam + 1) * n for (lam, _), n in sizes)
+
+    def split(self, rows: np.ndarray) -> dict[Irrep, np.ndarray]:
+        """Views of ``rows`` (n, row_size) as {irrep: (n, 2 lam + 1, n_columns)}."""
+        views, start = {}, 0
+        for (lam, sigma), n in zip(self.irreps, self.n_columns, strict=True):
+            stop = start + (2 * lam + 1) * n
+            views[lam, sigma] = rows[:, start:stop].reshape(len(rows), 2 * lam + 1, n)
+            start = stop
+        return views
+
+
+class HalfWords:
+    """The tree of half words, each once."""
+
+    def __init__(self) -> None:
+        self.index: dict[tuple, int] = {}
+        self.rows: list[tuple[int, int, int]] = []
+
+    def add(self, sources: tuple[int, ...], channels: tuple[int, ...]) -> int:
+        """Number of ``V^(z1) P_c1 ... P_c(m-1) V^(zm)``; parents come first."""
+        key = (sources, channels)
+        if key not in self.index:
+            if channels:
+                parent = self.add(sources[:-1], channels[:-1])
+                row = (parent, channels[-1], sources[-1])
+            else:
+                row = (-1, -1, sources[0])
+            self.index[key] = len(self.rows)
+            self.rows.append(row)
+        return self.index[key]
+
+
+class Couplings:
+    """Concatenated sparse couplings, each once."""
+
+    def __init__(self) -> None:
+        self.ranges: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self.parts: list[tuple[np.ndarray, ...]] = []
+        self.size = 0
+
+    def add(self, l1: int, l2: int, lam: int) -> tuple[int, int]:
+        """First and last entry of a coupling."""
+        key = (l1, l2, lam)
+        if key not in self.ranges:
+            part = sparse_coupling(l1, l2, lam)
+            self.parts.append(part)
+            self.ranges[key] = (self.size, self.size + len(part[0]))
+            self.size += len(part[0])
+        return self.ranges[key]
+
+    def arrays(self) -> list[np.ndarray]:
+        """Positions m1, m2, mu and values of all entries."""
+        if not self.parts:
+            return [np.zeros(0, np.int64)] * 3 + [np.zeros(0)]
+        return [np.concatenate(column) for column in zip(*self.parts, strict=True)]
+
+
+def table(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
+    """Rows of integers as (width, n_rows), each column adjacent in memory."""
+    return np.ascontiguousarray(np.asarray(rows, np.int64).reshape(-1, width).T)
+
+
+def offsets(counts: Sequence[int]) -> np.ndarray:
+    """Where each of consecutive ranges starts, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def padded(rows: Sequence[tuple[int, ...]], width: int) -> np.ndarray:
+    """Rows of integers filled up with -1."""
+    filled = [row + (-1,) * (width - len(row)) for row in rows]
+    return np.asarray(filled, np.int64).reshape(len(rows), width)
