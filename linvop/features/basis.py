@@ -231,20 +231,31 @@ class Basis:
         return found
 
     def counts(
-        self, species: Iterable[str | int], *, target: str = "site"
+        self,
+        species: Iterable[str | int],
+        *,
+        target: str = "site",
+        irreps: Sequence[Irrep] | None = None,
     ) -> dict[tuple[str, int, int], int]:
         """Number of columns of each (species, lam, sigma)."""
         enumeration, products = self.enumeration(species), self.products(species)
+        wanted = self.irreps(species) if irreps is None else irreps
         return {
             (s, *irrep): len(enumeration.columns(s, irrep, target))
             + (0 if products is None else products.count(s, irrep))
             for s in enumeration.species
-            for irrep in self.irreps(species)
+            for irrep in wanted
         }
 
-    def count(self, species: Iterable[str | int], *, target: str = "site") -> int:
+    def count(
+        self,
+        species: Iterable[str | int],
+        *,
+        target: str = "site",
+        irreps: Sequence[Irrep] | None = None,
+    ) -> int:
         """Number of columns, before anything is evaluated."""
-        return sum(self.counts(species, target=target).values())
+        return sum(self.counts(species, target=target, irreps=irreps).values())
 
     def compile(
         self,

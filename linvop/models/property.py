@@ -24,14 +24,16 @@ from linvop.features.design import Progress, structure_rows
 from linvop.io.structures import charges_and_multiplicities, check_frames
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
+from linvop.models.remarks import warn_of_alpha, warn_without_angles
 from linvop.models.targets import Target, as_targets
 from linvop.models.training import (
     TrainingSet,
+    atom_counts,
     checked_atom_energies,
     label_array,
     training_set,
 )
-from linvop.regression.diagnosis import LOWER_BOUND, UPPER_BOUND, RegularisationWarning
+from linvop.regression.diagnosis import RegularisationWarning
 from linvop.regression.groups import duplicate_groups
 from linvop.regression.prior import checked_cost, label_prior, shell_groups
 from linvop.regression.problem import check_parameters
@@ -176,9 +178,9 @@ class PropertyModel:
         )
         self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
         left_out: dict[str, dict[Irrep, np.ndarray]] = {t.name: {} for t in self.targets}
-        counts = self._counts(data.frames)
+        counts = atom_counts(data.frames, self.species_)
         for irrep in list(rows):
-            self._warn_without_angles(irrep)
+            warn_without_angles(self.basis, self.species_, irrep)
             labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
             with warnings.catch_warnings():
                 # The solver counts targets; here they have names.
@@ -196,20 +198,11 @@ class PropertyModel:
                 )
             for name, (part, residuals) in fitted.items():
                 self.parts_[name][irrep], left_out[name][irrep] = part, residuals
-                _warn_of_alpha(f"{name}, lam = {irrep[0]}", part.report)
+                warn_of_alpha(f"{name}, lam = {irrep[0]}", part.report)
         self.train_values_ = data.values
         self.loo_predictions_ = {
             t.name: data.values[t.name] - t.from_irreps(left_out[t.name]) for t in self.targets
         }
-
-    def _warn_without_angles(self, irrep: Irrep) -> None:
-        for (s, lam, sigma), n in self.basis.counts(self.species_, target="structure").items():
-            if (lam, sigma) == irrep and n == 0:
-                warnings.warn(
-                    f"{s} has no features with lam = {lam}, sigma = {sigma:+d} in this AO basis "
-                    f"({self.basis.ao_basis.name}: shells of {s} reach no such angle)",
-                    stacklevel=4,
-                )
 
     # -- using -----------------------------------------------------------------------------
 
@@ -260,7 +253,7 @@ class PropertyModel:
         self._require_fitted()
         frames = check_frames(frames, source=source, species=self.species_)
         self._require_state(frames, source)
-        counts = self._counts(frames)
+        counts = atom_counts(frames, self.species_)
         features = self._features()
         chunks: list[dict[str, np.ndarray]] = []
         for first in range(0, len(frames), _CHUNK):
@@ -349,17 +342,6 @@ class PropertyModel:
         irreps = tuple(sorted({irrep for t in self.targets for irrep in t.irreps}))
         return self.basis.compile(self.species_, irreps, "structure")
 
-    def _counts(self, frames: Sequence[Atoms]) -> np.ndarray:
-        """Atoms of each species, (n_frames, n_species)."""
-        from linvop.orbitals.shells import symbol_of
-
-        position = {s: k for k, s in enumerate(self.species_)}
-        counts = np.zeros((len(frames), len(self.species_)))
-        for row, atoms in zip(counts, frames, strict=True):
-            for z, n in zip(*np.unique(atoms.numbers, return_counts=True), strict=True):
-                row[position[symbol_of(int(z))]] = n
-        return counts
-
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):
             raise InputError("this model is not fitted: call fit(frames) first")
@@ -381,17 +363,3 @@ class PropertyModel:
                 f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
                 f"expected {self.state_[0]} and {self.state_[1]} as in the training data"
             )
-
-
-def _warn_of_alpha(name: str, report: Mapping[str, Any]) -> None:
-    messages = {"falls_at_lower_bound": LOWER_BOUND, "at_upper_bound": UPPER_BOUND}
-    for key, message in messages.items():
-        if report[key]:
-            warnings.warn(f"{name}: {message}", RegularisationWarning, stacklevel=5)
-    if report["n_groups_undetermined"]:
-        warnings.warn(
-            f"{name}: {report['n_groups_undetermined']} of {report['n_groups']} structures are the "
-            "only ones with one of the species; their leave-one-out errors are unknown",
-            RegularisationWarning,
-            stacklevel=5,
-        )

@@ -13,11 +13,12 @@ from linvop.features.basis import ordered_species
 from linvop.io.frames import in_state
 from linvop.io.structures import check_frames, labels, require_one_state
 from linvop.models.targets import Target
+from linvop.orbitals.shells import symbol_of
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["TrainingSet", "checked_atom_energies", "label_array", "training_set"]
+__all__ = ["TrainingSet", "atom_counts", "checked_atom_energies", "label_array", "training_set"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,16 @@ def training_set(
         _free_atoms(known, species, source),
         source,
     )
+
+
+def atom_counts(frames: Sequence[Atoms], species: Sequence[str]) -> np.ndarray:
+    r"""Atoms of each species, (n_frames, n_species) float64."""
+    position = {s: k for k, s in enumerate(species)}
+    counts = np.zeros((len(frames), len(species)))
+    for row, atoms in zip(counts, frames, strict=True):
+        for z, n in zip(*np.unique(atoms.numbers, return_counts=True), strict=True):
+            row[position[symbol_of(int(z))]] = n
+    return counts
 
 
 def checked_atom_energies(given: Mapping[str, float] | None) -> dict[str, float] | None:
