@@ -33,7 +33,7 @@ MISSING = (
     "that has ace-jax (an environment of its own will do)."
 )
 
-_CHUNK = 16
+_CHUNK = 4
 _PROGRAM = Path(__file__).with_name("ace_program.py")
 
 

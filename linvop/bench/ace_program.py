@@ -46,8 +46,7 @@ def main(settings_path: str, frames_path: str, out: str) -> None:
     built = perf_counter() - start
     with np.load(frames_path) as file:
         frames = dict(file)
-    gap = 2 * settings["cutoff"]
-    chunks = list(_chunks(frames, settings["chunk"], gap, species[0]))
+    chunks = list(_chunks(frames, settings["chunk"], settings["cutoff"], species[0]))
     model, meta = basis.eval_pair()
     rows = np.zeros((len(frames["counts"]), len(basis.gamma)))
     _fill(rows, model, meta, chunks)
@@ -60,31 +59,32 @@ def main(settings_path: str, frames_path: str, out: str) -> None:
 
 
 def _chunks(
-    frames: dict[str, np.ndarray], size: int, gap: float, filler: int
+    frames: dict[str, np.ndarray], size: int, cutoff: float, filler: int
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
     """Frames of a chunk, and numbers, positions and frames (from 0) of its atoms, lone ones -1."""
     counts = frames["counts"]
     first = np.concatenate([[0], np.cumsum(counts)])
-    room = size * counts.max()
     for begin in range(0, len(counts), size):
         end = min(begin + size, len(counts))
         atoms = slice(first[begin], first[end])
         owner = np.repeat(np.arange(end - begin), counts[begin:end])
         positions = frames["positions"][atoms].copy()
-        shift = 0.0
         for k in range(end - begin):
-            own = owner == k
-            positions[own, 0] += shift - positions[own, 0].min()
-            shift = positions[own, 0].max() + gap
-        lone = room - len(owner)
-        filling = np.zeros((lone, 3))
-        filling[:, 0] = shift + gap * np.arange(lone)
+            positions[owner == k] -= positions[owner == k].min(axis=0)
+        lone = size * counts.max() - len(owner)
+        sites = _grid(end - begin + lone) * (positions.max() + 1.1 * cutoff)
         yield (
             slice(begin, end),
             np.concatenate([frames["numbers"][atoms], np.full(lone, filler)]),
-            np.concatenate([positions, filling]),
+            np.concatenate([positions + sites[owner], sites[end - begin :]]),
             np.concatenate([owner, np.full(lone, -1)]),
         )
+
+
+def _grid(n: int) -> np.ndarray:
+    """The first n points of a cubic grid, (n, 3): compact, as neighbour lists like it."""
+    side = next(k for k in range(1, n + 1) if k**3 >= n)
+    return np.indices((side,) * 3).reshape(3, -1).T[:n]
 
 
 def _fill(rows: np.ndarray, model: object, meta: dict, chunks: list) -> None:

@@ -23,7 +23,7 @@ from linvop.conventions import unit_factor
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Contest", "chosen"]
+__all__ = ["Contest"]
 
 Row = dict[str, Any]
 
@@ -88,6 +88,18 @@ class Contest:
             "Times in seconds, all cores; features: of training and test set together, the "
             "making of the basis or plan included, compilation (ace-jax) not.",
         ]
+
+    def choices(self) -> list[str]:
+        """Which settings of each peer the training set alone prefers, in words."""
+        found = []
+        for family in ("SOAP", "ACE"):
+            own = [row for row in self.rows if row["model"].startswith(family)]
+            if own:
+                best = min(own, key=lambda row: row["leave-one-out RMSE"])["model"]
+                found.append(
+                    f"Of {len(own)} {family} settings, the leave-one-out error chooses: {best}."
+                )
+        return found
 
     def add_soap(self, settings: SoapSettings) -> None:
         r"""Fit featomic's SOAP power spectrum.
@@ -203,10 +215,3 @@ class Contest:
     def _say(self, model: str) -> None:
         if self.say is not None:
             self.say(f"{self.name}, {model}")
-
-
-def chosen(rows: Sequence[Row], family: str) -> str:
-    """Which of a family's rows the training set alone prefers, in a sentence."""
-    own = [row for row in rows if row["model"].startswith(family)]
-    best = min(own, key=lambda row: row["leave-one-out RMSE"])["model"]
-    return f"Of {len(own)} {family} settings, the leave-one-out error chooses: {best}."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from linvop.bench.ace import MISSING, AceSettings
-from linvop.bench.energies import Contest, chosen
+from linvop.bench.energies import Contest
 from linvop.bench.soap import SoapSettings
 from linvop.bench.tables import Table
 
@@ -80,7 +80,7 @@ def measure_ethanol(
         "energies of PBE/def2-SVP, meV; no forces.",
         f"linvop: kappa 3, shell. {contest.targets_note}",
         *contest.notes(),
-        chosen(contest.rows, "SOAP"),
-        MISSING if ace is None else chosen(contest.rows, "ACE"),
+        *contest.choices(),
+        *([MISSING] if ace is None else []),
     ]
     return Table("ethanol", "Ethanol (rMD17), energies alone", contest.rows, notes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from linvop.bench.ace import MISSING, AceSettings
-from linvop.bench.energies import Contest, chosen
+from linvop.bench.energies import Contest
 from linvop.bench.soap import SoapSettings
 from linvop.bench.splits import distinct, nested_split
 from linvop.bench.tables import Table
@@ -97,7 +97,7 @@ def measure_qm7(
         "PBE0 atomisation energies, kcal/mol.",
         f"linvop: {ao}, kappa 3 unless the row says otherwise, shell. {contest.targets_note}",
         *contest.notes(),
-        chosen(contest.rows, "SOAP"),
-        MISSING if ace is None else chosen(contest.rows, "ACE"),
+        *contest.choices(),
+        *([MISSING] if ace is None else []),
     ]
     return Table(f"qm7-{n_train}", f"QM7, {n_train} training molecules", contest.rows, notes)
