@@ -1,8 +1,9 @@
-r"""Accuracy on published data, beside a peer with the same solver, split and run.
+r"""Accuracy on published data, beside peers with the same solver, split and run.
 
 Data. A folder with ``water_monomer/water_monomer_1000.xyz`` (distorted waters with CCSD
-energies, dipoles and polarisabilities; `dup_of` marks copies) and ``qm7/qm7_7101.xyz.gz``
-(QM7 geometries with PBE0 atomisation energies, kcal/mol, under ``ae_pbe0_kcal``).
+energies, dipoles and polarisabilities; `dup_of` marks copies), ``rmd17_ethanol/train.xyz`` and
+``test.xyz`` (rMD17, energies in eV) and ``qm7/qm7_7101.xyz.gz`` (QM7 geometries with PBE0
+atomisation energies, kcal/mol, under ``ae_pbe0_kcal``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from linvop.bench.ace import MISSING, ace_python, ace_versions
+from linvop.bench.ethanol import measure_ethanol
 from linvop.bench.machine import describe_machine, peak_memory_gb
 from linvop.bench.qm7 import measure_qm7
 from linvop.bench.tables import Report, Table
@@ -18,11 +21,12 @@ from linvop.errors import InputError
 
 __all__ = ["PARTS", "measure_accuracy"]
 
-PARTS = ("water", "qm7-1000", "qm7-5000")
+PARTS = ("water", "ethanol", "qm7-1000", "qm7-5000")
 """What can be measured."""
 
 _FILES = {
     "water": ("water_monomer/water_monomer_1000.xyz",),
+    "ethanol": ("rmd17_ethanol/train.xyz",),
     "qm7": ("qm7/qm7_7101.xyz.gz", "qm7/qm7_7101.xyz"),
 }
 
@@ -31,6 +35,7 @@ def measure_accuracy(
     data: str | Path,
     only: Sequence[str] = PARTS,
     *,
+    ace: str | None = None,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> Report:
@@ -42,6 +47,9 @@ def measure_accuracy(
         The folder that the module's docstring describes.
     only : sequence of str
         Of `PARTS`.
+    ace : str, optional
+        A Python that has ace-jax, for the rows of linear ACE. Default: this one, if it has; they
+        are left out, with one line that says so, if it has not.
     seed : int
         Of the splits.
     say : callable, optional
@@ -50,20 +58,29 @@ def measure_accuracy(
     Raises
     ------
     InputError
-        For an unknown part, a missing file, or featomic missing when QM7 is asked for.
+        For an unknown part, a missing file, featomic missing when energies are compared with it, or
+        ace-jax missing in the Python named.
     """
     unknown = [part for part in only if part not in PARTS]
     if unknown or not only:
         raise InputError(f"only: expected some of {', '.join(PARTS)}, got {', '.join(unknown)}")
     # All files first: nothing is worse than an error after ten minutes.
     paths = {part: _find(Path(data), part.split("-")[0]) for part in only}
+    python = ace_python(ace) if set(only) - {"water"} else None
+    if python is None and say is not None and set(only) - {"water"}:
+        say(MISSING)
     tables: list[Table] = []
     for part, path in paths.items():
         if part == "water":
             tables.append(measure_water(path, seed=seed, say=say))
+        elif part == "ethanol":
+            tables.append(measure_ethanol(path.parent, ace=python, say=say))
         else:
-            tables.append(measure_qm7(path, int(part.split("-")[1]), seed=seed, say=say))
+            size = int(part.split("-")[1])
+            tables.append(measure_qm7(path, size, ace=python, seed=seed, say=say))
     machine = describe_machine("featomic")
+    if python is not None:
+        machine |= ace_versions(python)
     machine["peak memory of the run"] = f"{peak_memory_gb():.1f} GB"
     return Report(machine, tables)
 

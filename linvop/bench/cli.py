@@ -76,21 +76,25 @@ def speed(
     epilog="Example: linvop bench accuracy --data ../shared/data --only water --write accuracy.md"
 )
 def accuracy(
-    data: Annotated[str, typer.Option(help="Folder with water_monomer/ and qm7/.")],
+    data: Annotated[str, typer.Option(help="Folder with water_monomer/, rmd17_ethanol/ and qm7/.")],
     only: Annotated[
-        str, typer.Option(help="Which, with commas between: water, qm7-1000, qm7-5000.")
-    ] = "water,qm7-1000,qm7-5000",
+        str, typer.Option(help="Which, with commas between: water, ethanol, qm7-1000, qm7-5000.")
+    ] = "water,ethanol,qm7-1000,qm7-5000",
+    ace: Annotated[
+        str | None,
+        typer.Option(help="A Python that has ace-jax, for linear ACE; default: this one."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
     json: Json = False,
     write: Write = None,
 ) -> None:
-    """Errors on published data beside a SOAP model (15 minutes on two cores for all)."""
+    """Errors on published data beside SOAP and linear ACE (half an hour on two cores for all)."""
     with _errors():
         from linvop.bench.accuracy import measure_accuracy
 
         _check(write)
         parts = tuple(part.strip() for part in only.split(",") if part.strip())
-        report = measure_accuracy(data, parts, seed=seed, say=_say)
+        report = measure_accuracy(data, parts, ace=ace, seed=seed, say=_say)
         _publish(report, json, write, _ACCURACY)
 
 

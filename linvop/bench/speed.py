@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linvop.bench.coupling_tables import coupling_tables_table
 from linvop.bench.machine import describe_machine
 from linvop.bench.molecules import sample
+from linvop.bench.products import products_table
 from linvop.bench.startup import startup_table
 from linvop.bench.tables import Report, Table, verdict
 from linvop.bench.timing import Timed, compare, one_thread
@@ -107,6 +109,8 @@ def measure_speed(
         Table("speed", "Speed, in units of PySCF's int1e_nuc", _ratio_rows(timed), notes),
         Table("plans", "Making a plan, once per basis and species (kappa 3, shell)", plan_rows),
         _threads_table(frames, compiled["structure lam 0", "ao"], rounds),
+        products_table(rounds=rounds),
+        coupling_tables_table(),
         start,
     ]
     return Report(describe_machine(), tables)

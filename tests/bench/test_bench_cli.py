@@ -10,7 +10,11 @@ from ase import Atoms
 from ase.io import write
 from typer.testing import CliRunner
 
+from linvop.bench import speed
 from linvop.bench.cli import app
+from linvop.bench.coupling_tables import coupling_tables_table
+from linvop.bench.molecules import own_molecules
+from linvop.bench.products import products_table
 from linvop.bench.speed import TARGETS
 
 
@@ -36,12 +40,14 @@ def _waters(path, n: int = 40) -> None:
     write(path, frames, format="extxyz")
 
 
-def test_speed_has_every_figure_and_writes_its_document(tmp_path):
+def test_speed_has_every_figure_and_writes_its_document(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "products_table", lambda rounds: products_table([4], rounds))
+    monkeypatch.setattr(speed, "coupling_tables_table", lambda: coupling_tables_table(2, 2, 2, 5))
     path = tmp_path / "performance.md"
     done = _run("speed", "--n", 2, "--ao", "sto-3g", "--rounds", 1, "--json", "--write", path)
     assert done.exit_code == 0, done.output
     tables = {t["name"]: t for t in json.loads(done.stdout)["tables"]}
-    assert set(tables) == {"speed", "plans", "threads", "start"}
+    assert set(tables) == {"speed", "plans", "threads", "products", "coupling-tables", "start"}
     rows = {row["what"]: row for row in tables["speed"]["rows"]}
     assert {name: row["target"] for name, row in rows.items() if row["target"]} == TARGETS
     assert all(row["ratio"] > 0 for row in rows.values())
@@ -66,8 +72,14 @@ def test_water_splits_without_copies(tmp_path):
     _waters(path)
     table = measure_water(path, n_train=30, ao="sto-3g")
     assert [(row["resolution"], row["metric"]) for row in table.rows] == [
-        (r, m) for m in ("ao", "lowdin") for r in ("total", "species", "shell")
+        *((r, m) for m in ("ao", "lowdin") for r in ("total", "species", "shell")),
+        ("shell", "overlap"),
+        ("shell", "lowdin"),
     ]
+    assert [row["products to"] for row in table.rows] == [""] * 7 + ["nu 2, degree 6"]
+    lowdin, products = table.rows[5], table.rows[7]
+    assert int(products["columns"].split(";")[0]) > int(lowdin["columns"].split(";")[0])
+    assert [row["targets met"].count(";") for row in table.rows] == [0, 0, 1, 0, 0, 1, 1, 1]
     assert "30 training and 10 test structures" in table.notes[0]
     assert "the 1 copies" in table.notes[0]
 
@@ -98,12 +110,38 @@ def test_ao_writes_its_table_and_picture(tmp_path, monkeypatch):
     assert document.read_text().count("linvop bench: ao-water") == 1
 
 
+def _molecules(path, n: int, seed: int) -> None:
+    frames = own_molecules(n, seed=seed)
+    for a in frames:
+        a.info["energy"] = float(-30 * a.numbers.sum() + np.exp(-a.get_all_distances()).sum())
+    write(path, frames, format="extxyz")
+
+
+@pytest.mark.filterwarnings("ignore:H has no", "ignore:alpha at its", "ignore:.*only ones")
+def test_ethanol_says_in_one_line_that_ace_is_missing(tmp_path):
+    from linvop.bench.ace import MISSING
+    from linvop.bench.ethanol import measure_ethanol
+
+    _molecules(tmp_path / "train.xyz", 20, 0)
+    _molecules(tmp_path / "test.xyz", 5, 1)
+    cases = {"small": {"ao": "sto-3g", "resolution": "species"}}
+    table = measure_ethanol(tmp_path, linvop=cases, soap=())
+    assert [row["model"] for row in table.rows] == ["linvop, small"]
+    assert "20 training and 5 test structures" in table.notes[0]
+    assert table.notes[-1] == MISSING
+    assert "\n" not in MISSING
+
+
 @pytest.mark.filterwarnings("ignore:Basis may be available")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("accuracy", "--data", "nowhere"), "expected water_monomer/water_monomer_1000.xyz"),
         (("accuracy", "--data", "nowhere", "--only", "qm7-1000"), "expected qm7/qm7_7101.xyz.gz"),
+        (
+            ("accuracy", "--data", "nowhere", "--only", "ethanol"),
+            "expected rmd17_ethanol/train.xyz",
+        ),
         (("accuracy", "--data", "nowhere", "--only", "benzene"), "got benzene"),
         (("ao", "--data", "nowhere"), "expected water_monomer/water_monomer_1000.xyz in it"),
         (("ao", "--data", "nowhere", "--only", "benzene"), "got benzene"),
