@@ -27,6 +27,7 @@ _TARGETS = (6.0,)
 """Largest accepted MAE (meV) of the best of linvop's rows."""
 
 _LINVOP: dict[str, dict[str, Any]] = {
+    "linvop-sv, overlap": {"ao": "linvop-sv", "metric": "overlap"},
     "6-31g, overlap": {"ao": "6-31g", "metric": "overlap"},
     "def2-svp, lowdin": {"ao": "def2-svp", "metric": "lowdin"},
     "def2-svp, overlap": {"ao": "def2-svp", "metric": "overlap"},

@@ -2,7 +2,7 @@ r"""QM7: atomisation energies beside linear fits on the SOAP power spectrum and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,26 @@ _TARGETS = {1000: (1.4,), 5000: (0.62, 0.5)}
 complete basis."""
 
 _LINVOP: dict[str, dict[str, Any]] = {
-    "lowdin, bare V": {"metric": "lowdin"},
-    "lowdin, V screened by 0.3": {"metric": "lowdin", "screening": 0.3},
-    "overlap, V screened by 0.3": {"metric": "overlap", "screening": 0.3},
-    "lowdin, V screened by 0.3, kappa 2, products to nu 2, degree 6": {
+    "6-31g, lowdin, bare V": {"ao": "6-31g", "metric": "lowdin"},
+    "6-31g, lowdin, V screened by 0.3": {"ao": "6-31g", "metric": "lowdin", "screening": 0.3},
+    "6-31g, overlap, V screened by 0.3": {"ao": "6-31g", "metric": "overlap", "screening": 0.3},
+    "linvop-sv, lowdin, V screened by 0.3": {
+        "ao": "linvop-sv",
         "metric": "lowdin",
+        "screening": 0.3,
+    },
+    "linvop-sv, overlap, V screened by 0.3": {
+        "ao": "linvop-sv",
+        "metric": "overlap",
+        "screening": 0.3,
+    },
+    "linvop-sv, overlap, V screened by 0.3, kappa 2, products to nu 2, degree 7": {
+        "ao": "linvop-sv",
+        "metric": "overlap",
         "screening": 0.3,
         "kappa": 2,
         "nu": 2,
-        "max_degree": (None, 6),
+        "max_degree": (None, 7),
     },
 }
 
@@ -47,7 +58,7 @@ def measure_qm7(
     n_train: int,
     n_test: int = 1000,
     *,
-    ao: str = "6-31g",
+    linvop: Mapping[str, dict[str, Any]] = _LINVOP,
     soap: Sequence[SoapSettings] = SOAP_SETTINGS,
     ace: str | None = None,
     seed: int = 0,
@@ -61,7 +72,7 @@ def measure_qm7(
         Extended XYZ with ae_pbe0_kcal.
     n_train, n_test : int
         The test set is the same for every `n_train`.
-    ao : str
+    linvop : mapping from name to arguments of `Basis`
     soap : sequence of SoapSettings
     ace : str, optional
         A Python that has ace-jax (`linvop.bench.ace.ace_python`); None leaves ACE out.
@@ -91,14 +102,14 @@ def measure_qm7(
     if ace is not None:
         for ace_settings in ACE_SETTINGS if n_train < _LARGE else ACE_SETTINGS[:1]:
             contest.add_ace(ace_settings, ace)
-    for name, given in _LINVOP.items():
-        contest.add_linvop(f"linvop, {name}", **{"ao": ao, "kappa": 3, **given})
+    for name, given in linvop.items():
+        contest.add_linvop(f"linvop, {name}", **{"kappa": 3, **given})
     notes = [
         f"{n_train} training and {n_test} test molecules, seeded random split (seed {seed}) "
         f"without the {len(frames) - len(kept)} copies that `duplicate_groups` finds; the test set "
         "is the same for all training sizes.",
         "PBE0 atomisation energies, kcal/mol.",
-        f"linvop: {ao}, kappa 3 unless the row says otherwise, shell. {contest.targets_note}",
+        f"linvop: kappa 3 unless the row says otherwise, shell. {contest.targets_note}",
         *contest.notes(),
         *contest.choices(),
         *([MISSING] if ace is None else []),

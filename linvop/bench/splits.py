@@ -33,10 +33,14 @@ def random_split(kept: np.ndarray, n_train: int, seed: int) -> tuple[np.ndarray,
 def nested_split(
     kept: np.ndarray, n_train: int, n_test: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Training and test indices: one test set for all `n_train`, each within the next."""
+    r"""Training and test indices: one test set for all `n_train`, each within the next.
+
+    The smallest training set is that of ``linvop scan`` with the same seed and `n_train`, so
+    that what a scan has chosen has not seen the test set.
+    """
     if not (n_train > 0 and n_test > 0 and n_train + n_test <= len(kept)):
         raise InputError(
             f"split: expected at least {n_train} + {n_test} structures, got {len(kept)}"
         )
     order = np.random.default_rng(seed).permutation(kept)
-    return order[n_test : n_test + n_train], order[:n_test]
+    return order[:n_train], order[-n_test:]

@@ -8,6 +8,7 @@ import pytest
 from linvop.bench.molecules import own_molecules
 from linvop.bench.splits import distinct, nested_split, random_split
 from linvop.errors import InputError
+from linvop.fitting import split
 
 
 def test_copies_are_dropped_but_for_the_first():
@@ -34,6 +35,14 @@ def test_nested_splits_share_the_test_set():
     assert (test == same_test).all()
     assert set(small) < set(large)
     assert not set(large) & set(test)
+
+
+def test_the_training_set_is_that_of_a_scan_with_the_same_seed():
+    frames = own_molecules(12, seed=3)
+    train_at, test_at = nested_split(distinct(frames), 4, 5, seed=0)
+    scanned, _ = split(frames, 4, seed=0)
+    assert [frames[k] for k in train_at] == scanned
+    assert not set(train_at) & set(test_at)
 
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (5, 6)])
