@@ -100,7 +100,7 @@ class SiteFeatures:
     irreps : tuple of (lam, sigma)
     target : {"site", "structure"}
     plans : {species: WordPlan}
-        Of nu = 1.
+        Of nu = 1; of all species, or of those that are centres.
     product_plans : {species: ProductPlans}
         Of nu > 1; empty where there are none.
     """
@@ -152,6 +152,8 @@ class SiteFeatures:
         one = contracted(self.enumeration, system)
         rows = {}
         for s, sites in zip(self.species, one.order.sites, strict=True):
+            if s not in self.plans:
+                continue
             own = np.arange(len(sites))
             row_of_site = np.zeros(len(sites), np.int64) if summed else own
             n_rows = 1 if summed else len(sites)
@@ -173,9 +175,11 @@ def compiled(
     products: ProductEnumeration | None,
     irreps: tuple[Irrep, ...],
     target: str,
+    centres: tuple[str, ...] | None = None,
 ) -> SiteFeatures:
-    r"""Plans for all species of an enumeration; made once and kept."""
-    plans = {s: site_plan(enumeration, s, irreps, target) for s in enumeration.species}
+    r"""Plans for all species of an enumeration, or for `centres`; made once and kept."""
+    centres = enumeration.species if centres is None else centres
+    plans = {s: site_plan(enumeration, s, irreps, target) for s in centres}
     product_plans = {}
     if products is not None:
         one = products.factor_enumeration
@@ -184,6 +188,6 @@ def compiled(
                 site_plan(one, s, products.factor_irreps(s), "site"),
                 product_plan(products, s, irreps),
             )
-            for s in enumeration.species
+            for s in centres
         }
     return SiteFeatures(enumeration, irreps, target, plans, product_plans)

@@ -18,7 +18,9 @@ from linvop.integrals import System
 from linvop.kernels import cpu
 from linvop.kernels.pair_plan import PairPlan, pair_plan
 
-__all__ = ["PairFeatures", "PairValues", "checked_exchange", "compiled_pairs"]
+__all__ = ["PairFeatures", "PairValues", "SiteRows", "checked_exchange", "compiled_pairs"]
+
+SiteRows = dict[str, np.ndarray]
 
 
 class PairValues(NamedTuple):
@@ -60,7 +62,10 @@ class PairFeatures:
     plans: dict[tuple[str, str], PairPlan]
 
     def evaluate(
-        self, system: System | Contracted, kernels: Kernels = cpu
+        self,
+        system: System | Contracted,
+        kernels: Kernels = cpu,
+        site_rows: SiteRows | None = None,
     ) -> dict[tuple[str, str, int, int], PairValues]:
         r"""Features of all pairs, ``{(s1, s2, lam, sigma): PairValues}``.
 
@@ -69,11 +74,13 @@ class PairFeatures:
         system : System or Contracted
             The latter where several features of one structure are wanted.
         kernels : module
+        site_rows : {species: (n_sites, n) float64}, optional
+            What `site_rows` gives for this structure, where it is there already.
         """
         found = {}
         with one_blas_thread():
             one = contracted(self.pairs.factors.site, system)
-            sites = self._site_rows(one, kernels)
+            sites = self.site_rows(one, kernels) if site_rows is None else site_rows
             for (s1, s2), plan in self.plans.items():
                 numbers, atoms = self._pairs_of(one, s1, s2)
                 B = self._rows(one, kernels, (s1, s2), plan, numbers, sites)
@@ -81,7 +88,7 @@ class PairFeatures:
                     found[s1, s2, *irrep] = PairValues(atoms, values)
         return found
 
-    def _site_rows(self, one: Contracted, kernels: Kernels) -> dict[str, np.ndarray]:
+    def site_rows(self, one: Contracted, kernels: Kernels = cpu) -> SiteRows:
         """A of all atoms of each species, (n_sites, all columns of all irreps)."""
         if self.sites is None:
             return {s: np.zeros((len(one.order.sites[k]), 0)) for k, s in enumerate(self._species)}
@@ -115,7 +122,7 @@ class PairFeatures:
         species: tuple[str, str],
         plan: PairPlan,
         numbers: np.ndarray,
-        sites: dict[str, np.ndarray],
+        sites: SiteRows,
     ) -> np.ndarray:
         """B of the pairs, (n_pairs, row_size)."""
         s1, s2 = species
@@ -148,14 +155,19 @@ def checked_exchange(exchange: int | None) -> int | None:
 
 @lru_cache(maxsize=64)
 def compiled_pairs(
-    pairs: PairEnumeration, irreps: tuple[Irrep, ...], exchange: int | None, cutoff: float | None
+    pairs: PairEnumeration,
+    irreps: tuple[Irrep, ...],
+    exchange: int | None,
+    cutoff: float | None,
+    kinds: tuple[tuple[str, str], ...] | None = None,
 ) -> PairFeatures:
-    r"""Plans for all pairs of species of an enumeration; made once and kept."""
+    r"""Plans for all pairs of species of an enumeration, or for `kinds`; made once and kept."""
     factors = pairs.factors
     sites = None
     if any(factors.nu_pair):
         sites = compiled(
             factors.factor_enumeration, factors.factor_products, factors.site_irreps, "site"
         )
-    plans = {(s1, s2): pair_plan(pairs, s1, s2, irreps, exchange) for s1, s2 in pairs.species_pairs}
+    kinds = pairs.species_pairs if kinds is None else kinds
+    plans = {(s1, s2): pair_plan(pairs, s1, s2, irreps, exchange) for s1, s2 in kinds}
     return PairFeatures(pairs, irreps, exchange, cutoff, sites, plans)

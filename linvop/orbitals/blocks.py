@@ -26,7 +26,7 @@ from linvop.angular.tables import sparse_coupling
 from linvop.errors import InputError
 from linvop.orbitals.shells import AOBasis, AOLayout
 
-__all__ = ["BlockKey", "Irreps", "couple", "uncouple"]
+__all__ = ["BlockKey", "Irreps", "couple", "shell_pairs", "uncouple"]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -109,6 +109,14 @@ def _pair_coupling(ao: AOBasis, s: str, t: str, on_site: bool, reduced: bool) ->
     )
 
 
+def shell_pairs(
+    ao: AOBasis, s: str, t: str, on_site: bool, *, symmetric: bool = True
+) -> dict[BlockKey, np.ndarray]:
+    r"""Which irreps a block has: shells (a, b), (n_shell_pairs, 2), by key."""
+    q = _pair_coupling(ao, s, t, on_site, on_site and symmetric)
+    return dict(zip(q.keys, q.shell_pairs, strict=True))
+
+
 @njit(cache=True, nogil=True)
 def _apply(matrix, rows, cols, start, row, col, value, out):  # pragma: no cover - compiled
     """``out[p] = Q block_p``, the blocks being at (rows[p], cols[p]) of the matrix."""
@@ -170,7 +178,7 @@ def couple(matrix: np.ndarray, layout: AOLayout, *, symmetric: bool = True) -> I
     n_ao = layout.n_ao
     if matrix.shape != (n_ao, n_ao):
         raise InputError(f"matrix: expected shape ({n_ao}, {n_ao}), got {matrix.shape}")
-    values, pairs_of, shell_pairs = {}, {}, {}
+    values, pairs_of, shells_of = {}, {}, {}
     first = layout.atom_offsets
     for s, t, on_site, pairs in _pair_lists(layout, symmetric):
         q = _pair_coupling(layout.ao, s, t, on_site, on_site and symmetric)
@@ -182,9 +190,9 @@ def couple(matrix: np.ndarray, layout: AOLayout, *, symmetric: bool = True) -> I
         for key, shells, width in zip(q.keys, q.shell_pairs, q.widths, strict=True):
             part = out[:, start : start + width]
             values[key] = part.reshape(len(pairs), 2 * key.lam + 1, len(shells))
-            shell_pairs[key] = shells
+            shells_of[key] = shells
             start += width
-    return Irreps(values, pairs_of, shell_pairs, symmetric, layout)
+    return Irreps(values, pairs_of, shells_of, symmetric, layout)
 
 
 def uncouple(irreps: Irreps) -> np.ndarray:

@@ -110,11 +110,12 @@ class AlphaSearch:
 
 
 def minimise_over_alpha(
-    criterion: Criterion, bounds: tuple[float, float], n_targets: int
+    criterion: Criterion, bounds: tuple[float, float], n_targets: int, *, refine: bool = True
 ) -> AlphaSearch:
     r"""Minimise a criterion over log alpha: a grid, then golden sections around its minimum.
 
-    All targets are refined in lock-step, so that each step is one pass over the rows.
+    The grid is one pass over the rows for all targets. They are refined in lock-step, so that
+    each step is another.
 
     Parameters
     ----------
@@ -123,17 +124,31 @@ def minimise_over_alpha(
     bounds : tuple of two floats
         Smallest and largest alpha, positive.
     n_targets : int
+    refine : bool
+        Whether to look between the points of the grid.
     """
     lower, upper = np.log(bounds[0]), np.log(bounds[1])
     n_grid = max(3, int(np.ceil(_PER_DECADE * (upper - lower) / np.log(10.0))) + 1)
     grid = np.linspace(lower, upper, n_grid)
     targets = np.arange(n_targets)
-    values = np.stack(
-        [criterion(np.exp(grid), np.full(n_grid, target)) for target in targets], axis=1
-    )
+    every = np.tile(np.exp(grid), n_targets), np.repeat(targets, n_grid)
+    values = criterion(*every).reshape(n_targets, n_grid).T
     start = values.argmin(axis=0)
     x, f = grid[start], values[start, targets]
-    a, b = grid[np.maximum(start - 1, 0)], grid[np.minimum(start + 1, n_grid - 1)]
+    if refine:
+        a, b = grid[np.maximum(start - 1, 0)], grid[np.minimum(start + 1, n_grid - 1)]
+        x = _golden_sections(criterion, a, b, x, f)
+    margin = np.log(_AT_BOUND)
+    return AlphaSearch(
+        np.clip(np.exp(x), *bounds), np.exp(grid), values, x < lower + margin, x > upper - margin
+    )
+
+
+def _golden_sections(
+    criterion: Criterion, a: np.ndarray, b: np.ndarray, x: np.ndarray, f: np.ndarray
+) -> np.ndarray:
+    """Return the best log alpha of each target between a and b, x with value f among them."""
+    targets = np.arange(len(x))
     left, right = b - _GOLDEN * (b - a), a + _GOLDEN * (b - a)
     f_left, f_right = criterion(np.exp(left), targets), criterion(np.exp(right), targets)
     for _ in range(_STEPS):
@@ -146,7 +161,4 @@ def minimise_over_alpha(
         f_left, f_right = np.where(down, f_new, f_right), np.where(down, f_left, f_new)
         better = f_new < f
         x, f = np.where(better, new, x), np.where(better, f_new, f)
-    margin = np.log(_AT_BOUND)
-    return AlphaSearch(
-        np.clip(np.exp(x), *bounds), np.exp(grid), values, x < lower + margin, x > upper - margin
-    )
+    return x

@@ -300,8 +300,12 @@ def _solve_scaled(M: np.ndarray, inverse: np.ndarray, right: np.ndarray) -> np.n
         return right / M[inverse, :, 0]
     h = np.sqrt(np.diagonal(M, axis1=2, axis2=3))
     unit = M / (h[..., :, None] * h[..., None, :])
-    x = np.linalg.solve(unit[inverse], (right / h[inverse])[..., None])[..., 0]
-    return x / h[inverse]
+    x = np.empty_like(right)
+    for k in range(len(M)):  # each matrix is factorised once for all targets
+        own = np.flatnonzero(inverse == k)
+        scaled = (right[own] / h[k]).transpose(1, 2, 0)
+        x[own] = np.linalg.solve(unit[k], scaled).transpose(2, 0, 1) / h[k]
+    return x
 
 
 def _inverse_diagonal(M: np.ndarray, turn: np.ndarray) -> np.ndarray:

@@ -103,7 +103,11 @@ class Problem:
 
 
 def check_parameters(
-    alpha: Any, column_scale: Any, alpha_bounds: Any, covariance: Any = False
+    alpha: Any,
+    column_scale: Any,
+    alpha_bounds: Any,
+    covariance: Any = False,
+    refine: Any = True,
 ) -> None:
     """Raise `InputError` for parameters of a `Ridge` that mean nothing."""
     if isinstance(alpha, str):
@@ -115,8 +119,9 @@ def check_parameters(
         raise InputError(f"alpha: expected a positive number, got {alpha!r}")
     if not (_is_real(column_scale) and 0.0 <= column_scale < np.inf):
         raise InputError(f"column_scale: expected a number >= 0, got {column_scale!r}")
-    if not isinstance(covariance, bool):
-        raise InputError(f"covariance: expected True or False, got {covariance!r}")
+    for name, value in (("covariance", covariance), ("refine", refine)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name}: expected True or False, got {value!r}")
     if alpha_bounds is None:
         return
     pair = isinstance(alpha_bounds, (tuple, list)) and len(alpha_bounds) == 2

@@ -47,6 +47,9 @@ class Ridge:
         root mean square over all rows and components.
     alpha_bounds : tuple of two floats, optional
         Where to look for alpha; by default ``1e-18 .. 1e2`` times the largest ``s^2``.
+    refine : bool
+        Whether to look for alpha between the points of a grid of two a decade. That takes a
+        pass over the rows for each target and step, most of the time of many targets.
     covariance : bool
         Whether to keep what standard deviations of predictions need (`uncertainty`): up to
         min(n, p) numbers a column, in memory and in the files of models.
@@ -105,11 +108,13 @@ class Ridge:
         *,
         column_scale: float = 0.5,
         alpha_bounds: tuple[float, float] | None = None,
+        refine: bool = True,
         covariance: bool = False,
     ) -> None:
         self.alpha = alpha
         self.column_scale = column_scale
         self.alpha_bounds = alpha_bounds
+        self.refine = refine
         self.covariance = covariance
 
     def __repr__(self) -> str:
@@ -118,7 +123,8 @@ class Ridge:
             bounds = tuple(_plain(bound) for bound in bounds)
         return (
             f"Ridge(alpha={_plain(self.alpha)!r}, column_scale={_plain(self.column_scale)!r}, "
-            f"alpha_bounds={bounds!r}{', covariance=True' if self.covariance else ''})"
+            f"alpha_bounds={bounds!r}{'' if self.refine else ', refine=False'}"
+            f"{', covariance=True' if self.covariance else ''})"
         )
 
     def fit(
@@ -160,7 +166,9 @@ class Ridge:
             For shapes that do not fit, entries that are not finite, too few rows, targets
             without variance, and designs without a column that varies.
         """
-        check_parameters(self.alpha, self.column_scale, self.alpha_bounds, self.covariance)
+        check_parameters(
+            self.alpha, self.column_scale, self.alpha_bounds, self.covariance, self.refine
+        )
         problem = Problem.checked(
             A,
             y,
@@ -246,7 +254,9 @@ class Ridge:
                 "gcv": spectrum.gcv,
                 "evidence": spectrum.evidence,
             }
-            search = minimise_over_alpha(criteria[self.alpha], bounds, y1.shape[1])
+            search = minimise_over_alpha(
+                criteria[self.alpha], bounds, y1.shape[1], refine=self.refine
+            )
         else:
             alphas = np.full(y1.shape[1], float(self.alpha))
             value = leave_out.mean_square(alphas, np.arange(len(alphas)))

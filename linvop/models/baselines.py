@@ -1,0 +1,111 @@
+r"""What an operator model corrects: a cheap operator that is known in closed form.
+
+==========  =====================================================================
+``none``    nothing
+``core``    T + V, the core Hamiltonian (Fock matrices)
+``sap``     T + V + superposition of atomic potentials (Fock matrices): the potential of the
+            nuclei screened by their atoms' electrons; Lehtola, J. Chem. Theory Comput. 15,
+            1593 (2019), in the Gaussian fit of Lehtola, Visscher and Engel, J. Chem. Phys.
+            152, 144105 (2020), as PySCF has it
+``atoms``   superposition of atomic densities (density matrices), block by block
+==========  =====================================================================
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.integrals import System
+from linvop.orbitals.shells import AOBasis
+
+if TYPE_CHECKING:
+    from pyscf.gto import Mole
+
+__all__ = ["BASELINES", "baseline", "checked_baseline"]
+
+BASELINES = {"fock": ("none", "core", "sap"), "density": ("none", "atoms")}
+"""By target."""
+
+_SAP = "sapgraspsmall"
+
+
+def checked_baseline(name: str | None, target: str) -> str:
+    r"""Return the name; `InputError` for one that the target does not have."""
+    allowed = BASELINES[target]
+    if name not in allowed:
+        raise InputError(
+            f"baseline: expected one of {', '.join(allowed)} for {target}, got {name!r}"
+        )
+    return name
+
+
+def baseline(name: str, system: System) -> np.ndarray | None:
+    r"""The baseline of one structure.
+
+    Parameters
+    ----------
+    name : str
+    system : System
+        In the AO basis of the operator.
+
+    Returns
+    -------
+    (n_ao, n_ao) float64, PySCF's order; Hartree but for densities; None for ``none``
+    """
+    if name == "none":
+        return None
+    if name == "atoms":
+        return _atomic_densities(system)
+    core = system.integral("int1e_kin_sph") + system.integral("int1e_nuc_sph")
+    return core if name == "core" else core + _atomic_potentials(system)
+
+
+def _atomic_potentials(system: System) -> np.ndarray:
+    from pyscf.scf.hf import make_sap
+
+    return make_sap(_molecule(system), {s: _sap(s) for s in set(system.layout.symbols)})
+
+
+@lru_cache(maxsize=128)
+def _sap(symbol: str) -> Any:
+    from pyscf.gto.basis import load
+
+    return np.asarray(load(_SAP, symbol)[0][1:], dtype=float)
+
+
+def _atomic_densities(system: System) -> np.ndarray:
+    from scipy.linalg import block_diag
+
+    return block_diag(*(_atomic_density(system.ao, s) for s in system.layout.symbols))
+
+
+@lru_cache(maxsize=512)
+def _atomic_density(ao: AOBasis, symbol: str) -> np.ndarray:
+    """Spherically averaged density of a free atom, (n_ao of the atom,) squared."""
+    from pyscf.scf.hf import init_guess_by_atom
+
+    one = System((_number(symbol),), np.zeros((1, 3)), ao)
+    return np.asarray(init_guess_by_atom(_molecule(one)))
+
+
+def _number(symbol: str) -> int:
+    from pyscf.data.elements import charge
+
+    return int(charge(symbol))
+
+
+def _molecule(system: System) -> Mole:
+    from pyscf import gto
+
+    symbols = system.layout.symbols
+    return gto.M(
+        atom=list(zip(symbols, system.positions.tolist(), strict=True)),
+        basis={s: system.ao.raw(s) for s in set(symbols)},
+        unit="Bohr",
+        spin=sum(system.numbers) % 2,
+        verbose=0,
+    )

@@ -1,0 +1,405 @@
+r"""`OperatorModel`: Fock and density matrices, block by block linear in V's words.
+
+.. math:: F_{ij}^{ab;\,\lambda\mu} = M^0 + c^{(s_i s_j a b \lambda\sigma)} \cdot B_{ij}(\lambda\mu, \sigma)
+
+with site features for i = j and pair features for i != j (`linvop.features.operators`), and M0
+a baseline that is corrected. All targets ab of one block (`linvop.orbitals.operator_blocks`)
+share their features and one factorisation of them. What is predicted is exactly Hermitian, turns
+with the molecule, and permutes with its atoms, whatever the coefficients.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.features.basis import Basis
+from linvop.features.design import Progress
+from linvop.features.operators import OperatorFeatures, operator_features, operator_rows
+from linvop.features.threads import available_cores, one_thread_each
+from linvop.integrals import System
+from linvop.io.structures import charges_and_multiplicities, check_frames
+from linvop.models.baselines import checked_baseline
+from linvop.models.operator_data import OperatorFrame, OperatorSet, frame_of, operator_set
+from linvop.models.operator_part import BlockPart, fit_block
+from linvop.models.operator_scores import MatrixErrors
+from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
+from linvop.orbitals.shells import AOBasis
+from linvop.regression.diagnosis import RegularisationWarning
+from linvop.regression.groups import duplicate_groups
+from linvop.regression.prior import checked_cost, label_prior
+from linvop.regression.problem import check_parameters
+from linvop.regression.ridge import Ridge
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from linvop.io.dataset import Dataset
+
+__all__ = ["OPERATORS", "OperatorModel"]
+
+OPERATORS = ("fock", "density")
+
+
+class OperatorModel:
+    r"""Linear model of a symmetric one-electron operator.
+
+    Parameters
+    ----------
+    basis : Basis
+        Of the features; its AOs need not be those of the operator. ``nu_pair`` and
+        ``pair_max_degree`` say which pair features there are, ``cutoff`` which pairs.
+    target : {"fock", "density"}
+    solver : Ridge, optional
+        Its settings; default leave-one-structure-out on a grid of alphas.
+    baseline : str, optional
+        What the model corrects (`linvop.models.baselines`); default "sap" for Fock matrices and
+        "atoms" for density matrices.
+    orthogonal : bool
+        Whether the matrix is learned between Lowdin orbitals, ``S^-1/2 F S^-1/2`` or
+        ``S^1/2 P S^1/2``, instead of AOs.
+    kappa_cost : float
+        Prior: relative cost of each further power of V.
+
+    Attributes
+    ----------
+    ao_ : AOBasis
+        Of the operator.
+    species_ : tuple of str
+    state_ : (int, int)
+        Total charge and multiplicity of the training data.
+    spin_channels_ : int
+        1, or 2 for (alpha, beta).
+    n_train_ : int
+    parts_ : {OperatorBlock: BlockPart}
+    training_ : dict
+        Where the data came from, their level of theory, and what a caller adds.
+    """
+
+    def __init__(
+        self,
+        basis: Basis,
+        target: str = "fock",
+        solver: Ridge | None = None,
+        *,
+        baseline: str | None = None,
+        orthogonal: bool = False,
+        kappa_cost: float = 2.0,
+    ) -> None:
+        if not isinstance(basis, Basis):
+            raise InputError(f"basis: expected a linvop.Basis, got {basis!r}")
+        if target not in OPERATORS:
+            raise InputError(f"target: expected one of {', '.join(OPERATORS)}, got {target!r}")
+        solver = Ridge(refine=False) if solver is None else solver
+        if not isinstance(solver, Ridge):
+            raise InputError(f"solver: expected a linvop.Ridge, got {solver!r}")
+        check_parameters(solver.alpha, solver.column_scale, solver.alpha_bounds)
+        if not isinstance(orthogonal, bool):
+            raise InputError(f"orthogonal: expected True or False, got {orthogonal!r}")
+        self.basis = basis
+        self.target = target
+        self.solver = solver
+        default = {"fock": "sap", "density": "atoms"}[target]
+        self.baseline = checked_baseline(default if baseline is None else baseline, target)
+        self.orthogonal = orthogonal
+        self.kappa_cost = checked_cost(kappa_cost)
+
+    def __repr__(self) -> str:
+        return (
+            f"OperatorModel({self.basis!r}, {self.target!r}, {self.solver!r}, "
+            f"baseline={self.baseline!r}, orthogonal={self.orthogonal!r})"
+        )
+
+    # -- fitting ---------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "data",
+    ) -> OperatorModel:
+        r"""Fit to a data set.
+
+        Parameters
+        ----------
+        data : Dataset
+            Every structure with the operator; its AO basis becomes that of the model.
+        workers : int, optional
+            Threads for the features; default all cores.
+        progress : callable, optional
+            Called with (structures done, structures in all), over all kinds of pairs.
+        source : str
+            How messages call the data.
+
+        Raises
+        ------
+        InputError
+            For structures without the operator, mixed charge or spin, a basis with too small
+            a ``lam_max``, too few structures.
+        """
+        fresh = copy(self)  # a fit that fails leaves this model as it was
+        fresh._fit(operator_set(data, self.target, source), data.ao, workers, progress)
+        fresh.training_ |= {
+            k: data.settings[k] for k in ("method", "xc", "ao") if data.settings.get(k) is not None
+        }
+        self.__dict__.update(fresh.__dict__)
+        return self
+
+    def _fit(
+        self, data: OperatorSet, ao: AOBasis, workers: int | None, progress: Progress | None
+    ) -> None:
+        self.ao_, self.species_, self.state_ = ao.frozen(data.species), data.species, data.state
+        self.spin_channels_, self.n_train_ = data.spin_channels, len(data.frames)
+        self.training_: dict[str, Any] = {"source": data.source}
+        self.parts_: dict[OperatorBlock, BlockPart] = {}
+        features = self._features()
+        values = self._values(data, workers)
+        self._scale = max(np.abs(v).max() for x in values.values() for _, _, v in x)
+        copies = duplicate_groups(
+            [a.numbers for a in data.frames], [a.positions for a in data.frames]
+        )
+        for done, kind in enumerate(features.kinds):
+            own = features.of_kind(kind)
+            step = _shifted(progress, done, len(features.kinds))
+            rows = operator_rows(
+                own, data.frames, workers=workers, progress=step, source=data.source
+            )
+            for block in own.blocks:
+                self._fit_block(own, block, *rows.pop(block), values.pop(block), copies, data)
+        self._warn_of_blocks()
+
+    def _values(
+        self, data: OperatorSet, workers: int | None
+    ) -> dict[OperatorBlock, list[tuple[int, OperatorFrame, np.ndarray]]]:
+        """Of each block (structure, frame, values) where the structure has it."""
+        found: dict[OperatorBlock, list[tuple[int, OperatorFrame, np.ndarray]]] = {
+            block: [] for block in operator_blocks(self.ao_, self.species_)
+        }
+
+        def convert(k: int) -> tuple[OperatorFrame, dict[OperatorBlock, np.ndarray]]:
+            frame = self._frame(data.frames[k])
+            matrix = np.asarray(getattr(data.records[k], self.target))
+            return frame, frame.to_blocks(matrix.reshape(-1, *matrix.shape[-2:]))
+
+        with one_thread_each(workers or available_cores()) as pool:
+            for k, (frame, blocks) in enumerate(pool.map(convert, range(len(data.frames)))):
+                for block, values in blocks.items():
+                    found[block].append((k, frame, values))
+        return found
+
+    def _fit_block(
+        self,
+        features: OperatorFeatures,
+        block: OperatorBlock,
+        rows: np.ndarray,
+        atoms: list[np.ndarray],
+        values: list[tuple[int, OperatorFrame, np.ndarray]],
+        copies: np.ndarray,
+        data: OperatorSet,
+    ) -> None:
+        y = [v[frame.rows_of(block, atoms[k])] for k, frame, v in values if len(atoms[k])]
+        structure = np.repeat(copies, [len(x) for x in atoms])
+        targets = len(operator_blocks(self.ao_, self.species_)[block]) * self.spin_channels_
+        joined = np.concatenate(y) if y else np.zeros((0, 2 * block.lam + 1, targets))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RegularisationWarning)
+            try:
+                self.parts_[block], _ = fit_block(
+                    block,
+                    rows,
+                    joined,
+                    structure=structure,
+                    penalty=label_prior(features.labels(block), self.kappa_cost),
+                    solver=self.solver,
+                    scale=self._scale,
+                )
+            except InputError as error:
+                raise InputError(f"{data.source}: {self.target}, {error}") from error
+
+    def _warn_of_blocks(self) -> None:
+        unreached = [str(b) for b, p in self.parts_.items() if not p.report["n_columns"]]
+        if unreached:
+            warnings.warn(
+                f"{len(unreached)} blocks have no features ({', '.join(unreached[:4])}"
+                f"{', ...' if len(unreached) > 4 else ''}) and are predicted as the baseline; a "
+                "larger nu_pair or an AO basis with higher shells reaches them",
+                stacklevel=4,
+            )
+
+    # -- using -----------------------------------------------------------------------------
+
+    @overload
+    def predict(self, frames: Atoms, *, workers: int | None = None) -> np.ndarray: ...
+    @overload
+    def predict(
+        self,
+        frames: Sequence[Atoms],
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "frames",
+    ) -> list[np.ndarray]: ...
+
+    def predict(
+        self,
+        frames: Atoms | Sequence[Atoms],
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "frames",
+    ) -> np.ndarray | list[np.ndarray]:
+        r"""The operator of a structure, or of each of several.
+
+        Returns
+        -------
+        (n_ao, n_ao) float64, or (2, n_ao, n_ao) of open shells
+            PySCF's AO order; Hartree, but for densities. A list of these for a list.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, and for structures of other species, charge or spin.
+        """
+        self._require_fitted()
+        single = hasattr(frames, "positions")
+        several: Sequence[Atoms] = [frames] if single else frames  # type: ignore[assignment,list-item]
+        several = check_frames(several, source=source, species=self.species_)
+        self._require_state(several, source)
+        features = self._features()
+
+        def one(atoms: Atoms) -> np.ndarray:
+            return self._predicted(features, atoms)
+
+        if single:
+            return one(several[0])
+        out = []
+        with one_thread_each(workers or available_cores()) as pool:
+            for matrix in pool.map(one, several):
+                out.append(matrix)
+                if progress is not None:
+                    progress(len(out), len(several))
+        return out
+
+    def _predicted(self, features: OperatorFeatures, atoms: Atoms) -> np.ndarray:
+        frame = self._frame(atoms)
+        found = features.evaluate(System.from_atoms(atoms, self.basis.ao_basis))
+        blocks = {}
+        for block, (pairs, rows) in found.items():
+            part = self.parts_[block]
+            values = np.zeros((len(frame.pairs(block)), 2 * block.lam + 1, len(part.constants)))
+            values[frame.rows_of(block, pairs)] = part.predict(rows)
+            blocks[block] = values
+        matrices = frame.to_matrices(blocks, self.spin_channels_)
+        return matrices if self.spin_channels_ == 2 else matrices[0]
+
+    def score(
+        self, data: Dataset, *, workers: int | None = None, source: str = "data"
+    ) -> dict[str, dict[str, Any]]:
+        r"""Errors of matrix elements on labelled structures.
+
+        Returns
+        -------
+        {"all" or kind: {mae, rmse, max, std, n}}
+            Over all elements, and over those on site (``"O"``) and between atoms (``"H-O"``);
+            Hartree, but for densities.
+
+        Raises
+        ------
+        InputError
+            As `predict`, and for structures without the operator or in another AO basis.
+        """
+        self._require_fitted()
+        self.require_ao(data.ao, source)
+        labelled = operator_set(data, self.target, source)
+        errors = MatrixErrors(self.ao_)
+        for record, atoms, matrix in zip(
+            labelled.records,
+            labelled.frames,
+            self.predict(labelled.frames, workers=workers, source=source),
+            strict=True,
+        ):
+            errors.add(atoms, getattr(record, self.target), matrix)
+        return errors.summary()
+
+    def report(self) -> dict[str, Any]:
+        """What the fit found: sizes and, for each block, the solver's report."""
+        self._require_fitted()
+        return {
+            "basis": repr(self.basis),
+            "target": self.target,
+            "baseline": self.baseline,
+            "ao": self.ao_.name,
+            "species": list(self.species_),
+            "n_train": self.n_train_,
+            "n_coefficients": sum(p.coefficients.size for p in self.parts_.values()),
+            "blocks": {str(block): part.report for block, part in self.parts_.items()},
+        }
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        r"""Write the model to an HDF5 file (`linvop.load` reads it)."""
+        from linvop.models.operator_storage import save_operator_model
+
+        self._require_fitted()
+        save_operator_model(self, path, force=force)
+
+    # -- shared ----------------------------------------------------------------------------
+
+    @property
+    def ao(self) -> AOBasis:
+        """AO basis of the operator."""
+        self._require_fitted()
+        return self.ao_
+
+    def require_ao(self, ao: AOBasis, source: str) -> None:
+        r"""Refuse data in another AO basis.
+
+        Raises
+        ------
+        InputError
+        """
+        for s in self.species_:
+            if ao.shells(s) != self.ao_.shells(s):
+                raise InputError(
+                    f"{source}: its operators are in {ao.name} and the model's in "
+                    f"{self.training_.get('ao', self.ao_.name)}; the shells of {s} differ"
+                )
+
+    def _features(self) -> OperatorFeatures:
+        blocks: Mapping[OperatorBlock, np.ndarray] = operator_blocks(self.ao_, self.species_)
+        return operator_features(self.basis, self.species_, blocks)
+
+    def _frame(self, atoms: Atoms) -> OperatorFrame:
+        return frame_of(atoms, self.ao_, self.target, self.baseline, self.orthogonal)
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "parts_"):
+            raise InputError("this model is not fitted: call fit(data) first")
+
+    def _require_state(self, frames: Sequence[Atoms], source: str) -> None:
+        states = np.column_stack(charges_and_multiplicities(frames, source=source))
+        other = np.flatnonzero((states != np.asarray(self.state_)).any(axis=1))
+        if other.size:
+            k = int(other[0])
+            raise InputError(
+                f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
+                f"expected {self.state_[0]} and {self.state_[1]} as in the training data"
+            )
+
+
+def _shifted(progress: Progress | None, done: int, n: int) -> Progress | None:
+    """Progress over several passes through the same structures."""
+    if progress is None:
+        return None
+
+    def step(k: int, of: int) -> None:
+        progress(done * of + k, n * of)
+
+    return step

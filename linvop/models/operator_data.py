@@ -1,0 +1,174 @@
+r"""Training data of an operator model: checked records, and their matrices as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.features.basis import ordered_species
+from linvop.integrals import System, overlap
+from linvop.io.records import Record
+from linvop.io.structures import check_frames, require_one_state
+from linvop.models.baselines import baseline
+from linvop.orbitals.blocks import couple, uncouple
+from linvop.orbitals.operator_blocks import OperatorBlock, from_blocks, to_blocks
+from linvop.orbitals.order import from_m_order, to_m_order
+from linvop.orbitals.shells import AOBasis, AOLayout
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from linvop.io.dataset import Dataset
+
+__all__ = ["OperatorFrame", "OperatorSet", "operator_set"]
+
+_SINGULAR = 1e-10
+
+
+@dataclass(frozen=True)
+class OperatorSet:
+    r"""Checked structures with one operator each.
+
+    Attributes
+    ----------
+    frames : list of ase.Atoms
+    records : list of Record
+    species : tuple of str
+    state : (int, int)
+        Total charge and multiplicity, the same for all.
+    spin_channels : int
+    source : str
+    """
+
+    frames: list[Atoms]
+    records: list[Record]
+    species: tuple[str, ...]
+    state: tuple[int, int]
+    spin_channels: int
+    source: str
+
+
+def operator_set(data: Dataset, target: str, source: str = "data") -> OperatorSet:
+    r"""Check that all structures have the operator, one charge and one spin.
+
+    Raises
+    ------
+    InputError
+    """
+    records = list(data)
+    if not records:
+        raise InputError(f"{source}: expected structures, got none")
+    without = [k for k, r in enumerate(records) if getattr(r, target) is None]
+    if without:
+        raise InputError(
+            f"{source}: {len(without)} of {len(records)} structures have no {target}, the first "
+            f"is {without[0]}; take data.having({target!r})"
+        )
+    channels = sorted({r.spin_channels for r in records})
+    if len(channels) > 1:
+        raise InputError(f"{source}: expected closed shells or open shells, got both")
+    frames = check_frames([r.atoms() for r in records], source=source)
+    state = require_one_state(frames, source)
+    species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
+    return OperatorSet(frames, records, species, state, channels[0], source)
+
+
+@dataclass(frozen=True)
+class OperatorFrame:
+    r"""How matrices of one structure become blocks, and blocks matrices.
+
+    With the baseline M0 and, where the operator is learned between orthogonal orbitals,
+    T = S^-1/2 for Fock matrices and S^1/2 for density matrices,
+
+    .. math:: M \to T (M - M_0) T \to \text{irreps} \to \text{blocks} .
+
+    Attributes
+    ----------
+    system : System
+        In the AO basis of the operator.
+    target : {"fock", "density"}
+    baseline : str
+    orthogonal : bool
+    """
+
+    system: System
+    target: str
+    baseline: str
+    orthogonal: bool
+
+    @property
+    def layout(self) -> AOLayout:
+        """Where the AOs stand."""
+        return self.system.layout
+
+    def to_blocks(self, matrices: np.ndarray) -> dict[OperatorBlock, np.ndarray]:
+        r"""Blocks of matrices (n_channels, n_ao, n_ao) in PySCF's order.
+
+        Returns
+        -------
+        {block: (n_pairs, 2 lam + 1, n_targets n_channels)}
+            The targets of the first channel first.
+        """
+        known, T = self._known(), self._transformation(False)
+        found: dict[OperatorBlock, list[np.ndarray]] = {}
+        for matrix in matrices:
+            one = matrix if known is None else matrix - known
+            one = one if T is None else T @ one @ T
+            for block, values in to_blocks(
+                couple(to_m_order(one, self.layout), self.layout)
+            ).items():
+                found.setdefault(block, []).append(values)
+        return {block: np.concatenate(parts, axis=2) for block, parts in found.items()}
+
+    def to_matrices(self, blocks: dict[OperatorBlock, np.ndarray], n_channels: int) -> np.ndarray:
+        r"""The inverse of `to_blocks`, (n_channels, n_ao, n_ao), exactly symmetric."""
+        n = self.layout.n_ao
+        known, T = self._known(), self._transformation(True)
+        template = couple(np.zeros((n, n)), self.layout)
+        out = np.empty((n_channels, n, n))
+        for k in range(n_channels):
+            own = {b: np.array_split(v, n_channels, axis=2)[k] for b, v in blocks.items()}
+            one = from_m_order(uncouple(from_blocks(own, template)), self.layout)
+            one = one if T is None else T @ one @ T
+            one = one if known is None else one + known
+            out[k] = 0.5 * (one + one.T)
+        return out
+
+    def pairs(self, block: OperatorBlock) -> np.ndarray:
+        r"""Atoms (i, j) of each row of a block, (n_pairs, 2), ascending."""
+        symbols = np.asarray(self.layout.symbols)
+        first, second = (np.flatnonzero(symbols == s) for s in (block.species_i, block.species_j))
+        if block.on_site:
+            return np.column_stack([first, first])
+        i, j = (x.ravel() for x in np.meshgrid(first, second, indexing="ij"))
+        kept = i < j if block.species_i == block.species_j else np.full(len(i), True)
+        return np.column_stack([i[kept], j[kept]])
+
+    def rows_of(self, block: OperatorBlock, atoms: np.ndarray) -> np.ndarray:
+        """Rows of a block that belong to the given pairs, (n,)."""
+        n = self.layout.n_atoms
+        every = self.pairs(block) @ [n, 1]
+        return np.searchsorted(every, atoms @ [n, 1])
+
+    def _known(self) -> np.ndarray | None:
+        return baseline(self.baseline, self.system)
+
+    def _transformation(self, back: bool) -> np.ndarray | None:
+        if not self.orthogonal:
+            return None
+        s, U = np.linalg.eigh(overlap(self.system))
+        if s[0] < _SINGULAR:
+            raise InputError(
+                f"overlap: smallest eigenvalue {s[0]:.1e}, expected above {_SINGULAR:g}"
+            )
+        power = 0.5 if (self.target == "density") != back else -0.5
+        return (U * s**power) @ U.T
+
+
+def frame_of(atoms: Atoms, ao: AOBasis, target: str, known: str, orthogonal: bool) -> OperatorFrame:
+    """The `OperatorFrame` of a structure."""
+    return OperatorFrame(System.from_atoms(atoms, ao), target, known, orthogonal)

@@ -1,0 +1,133 @@
+r"""One block of an operator: the coefficients of its features, and how they are fitted.
+
+.. math:: F^{ab;\,\lambda\mu}_{ij} = c^{ab} \cdot B_{ij}(\lambda\mu, \sigma)
+          + b^{ab} \quad (b \text{ on site and for scalars only})
+
+All targets ab of a block share the features, hence one factorisation; each has its alpha.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.orbitals.operator_blocks import OperatorBlock
+from linvop.regression.ridge import Ridge
+
+__all__ = ["BlockPart", "fit_block"]
+
+_ROUNDING = 1e-13
+
+
+@dataclass(frozen=True)
+class BlockPart:
+    r"""The fitted coefficients of one block.
+
+    Attributes
+    ----------
+    coefficients : (p, t) float64
+        Of each feature (`OperatorFeatures.labels`) for each target.
+    constants : (t,) float64
+        Zero but on site for scalars.
+    report : dict
+    """
+
+    coefficients: np.ndarray
+    constants: np.ndarray
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Targets of features: (n, 2 lam + 1, p) to (n, 2 lam + 1, t)."""
+        n, m, p = rows.shape
+        flat = rows.reshape(n * m, p) @ self.coefficients
+        return flat.reshape(n, m, -1) + self.constants
+
+
+def fit_block(
+    block: OperatorBlock,
+    rows: np.ndarray,
+    values: np.ndarray,
+    *,
+    structure: np.ndarray,
+    penalty: np.ndarray,
+    solver: Ridge,
+    scale: float,
+) -> tuple[BlockPart, np.ndarray]:
+    r"""Fit one block.
+
+    Parameters
+    ----------
+    block : OperatorBlock
+    rows : (n, 2 lam + 1, p) float64
+        Features of the atoms or pairs; destroyed.
+    values : (n, 2 lam + 1, t) float64
+    structure : (n,) int
+        Structure of each; copies of a structure have one number.
+    penalty : (p,) float64
+        The prior.
+    solver : Ridge
+        Its settings.
+    scale : float
+        Size of the operator's elements, next to which rounding is told from a target.
+
+    Returns
+    -------
+    BlockPart, (n, 2 lam + 1, t) leave-one-structure-out residuals
+        Zero coefficients, and the values as residuals, where nothing can be learned: no
+        feature that varies, or atoms in one structure only. The report's ``learned`` says so.
+
+    Raises
+    ------
+    InputError
+        Of the solver, with the block.
+    """
+    n, m, p = rows.shape
+    t = values.shape[2]
+    scalar = block.on_site and block.lam == 0 and block.sigma == 1
+    y = values.reshape(n * m, t)
+    constants = np.ones((n, 1)) if scalar else None
+    level = y.mean(axis=0) if scalar and n else np.zeros(t)
+    # What symmetry makes zero or constant (planar molecules) is no target of a fit.
+    varies = np.linalg.norm(y - level, axis=0) > _ROUNDING * scale * np.sqrt(max(n * m, 1))
+    coefficients, added, residuals = np.zeros((p, t)), level.copy(), y - level
+    report: dict[str, Any] = {
+        "n_rows": n,
+        "n_columns": p,
+        "n_structures": len(np.unique(structure)),
+        "learned": False,
+        "rms": float(np.sqrt((y**2).mean())) if n else None,
+    }
+    possible = p and varies.any() and report["n_structures"] > 1
+    if possible and _varies(rows, scalar):
+        one = copy(solver)
+        try:
+            one.fit(
+                rows.reshape(n * m, p),
+                y[:, varies],
+                penalty=penalty,
+                constants=constants,
+                groups=np.repeat(structure, m),
+                n_components=m,
+                overwrite=True,
+            )
+        except InputError as error:
+            raise InputError(f"block {block}: {error}") from error
+        coefficients[:, varies] = one.coef_
+        if scalar:
+            added[varies] = one.constants_[0]
+        residuals[:, varies] = one.loo_residuals_
+        report |= one.report() | {"learned": True}
+    report["loo_rmse_all"] = float(np.sqrt(np.nanmean(residuals**2))) if residuals.size else None
+    return BlockPart(coefficients, added, report), residuals.reshape(n, m, t)
+
+
+def _varies(rows: np.ndarray, centred: bool) -> bool:
+    """Whether some column varies: about its mean, or about zero."""
+    flat = rows.reshape(-1, rows.shape[2])
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    size = np.maximum(np.abs(low), np.abs(high))
+    return bool(((high - low) > 1e-10 * size).any()) if centred else bool((size > 0).any())
