@@ -9,7 +9,8 @@ The map, in the order in which data flows:
 `Basis`                which contractions of V are features; names, counts, evaluates them
 `Target`               what is learned, beyond ``"energy"``, ``"dipole"``, ``"polarizability"``
 `Ridge`                the solver, with exact leave-one-structure-out
-`PropertyModel`        fit, predict, score, save
+`PropertyModel`        energies, dipoles and tensors: fit, predict, score, save
+`OperatorModel`        Fock and density matrices, the same
 `load`                 a saved model
 `data`                 the shipped water data set
 `InputError`           what is raised when the input is at fault
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from linvop.io.dataset import Dataset
     from linvop.io.structures import read
     from linvop.labelling import label
+    from linvop.models.loading import load
+    from linvop.models.operator import OperatorModel
     from linvop.models.property import PropertyModel
-    from linvop.models.storage import load
     from linvop.models.targets import Target
     from linvop.orbitals.shells import AOBasis, Shell
     from linvop.regression.ridge import Ridge
@@ -41,6 +43,7 @@ __all__ = [
     "Basis",
     "Dataset",
     "InputError",
+    "OperatorModel",
     "PropertyModel",
     "Ridge",
     "Shell",
@@ -59,12 +62,13 @@ _HOMES = {
     "Basis": "linvop.features.basis",
     "Dataset": "linvop.io.dataset",
     "InputError": "linvop.errors",
+    "OperatorModel": "linvop.models.operator",
     "PropertyModel": "linvop.models.property",
     "Ridge": "linvop.regression.ridge",
     "Shell": "linvop.orbitals.shells",
     "Target": "linvop.models.targets",
     "label": "linvop.labelling",
-    "load": "linvop.models.storage",
+    "load": "linvop.models.loading",
     "read": "linvop.io.structures",
 }
 

@@ -51,7 +51,7 @@ def _kind(path: Path) -> str:
 
 
 def _model(path: Path, json: bool) -> None:
-    from linvop.models.storage import load
+    from linvop.models.loading import load
     from linvop.report import error_table, fit_table
 
     model = load(path)

@@ -125,7 +125,7 @@ def predict_command(
     """Predict properties of structures, in ASE units, into extended XYZ."""
     with guarded("nothing was written"):
         from linvop.io.structures import check_structure_output, read, write
-        from linvop.models.storage import load
+        from linvop.models.loading import load
 
         check_structure_output(out, force)
         fitted = load(model)
@@ -194,8 +194,8 @@ def evaluate_command(
         from linvop.fitting import all_or_none, check_outputs
         from linvop.io.dataset import differs_in_level
         from linvop.io.structures import read
+        from linvop.models.loading import load
         from linvop.models.metrics import calibration, errors
-        from linvop.models.storage import load
         from linvop.models.training import label_array
         from linvop.report import calibration_table, error_table
 

@@ -17,7 +17,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -155,6 +155,22 @@ def seal_of(path: str | Path) -> bytes:
     r"""Return the seal of a file, by which its content is known, without verifying it."""
     with Path(path).open("rb") as raw:
         return raw.read(_SEAL_BYTES)
+
+
+def kind_of(path: str | Path, expected: Sequence[str]) -> str:
+    r"""What a file of linvop holds, once its seal is verified.
+
+    Raises
+    ------
+    FileFormatError
+        As `open_checked`, and if it holds none of `expected`.
+    """
+    _verify(Path(path))
+    with h5py.File(path, "r") as file:
+        found = str(file.attrs["kind"])
+    if found not in expected:
+        raise FileFormatError(f"{path}: expected a {' or '.join(expected)}, got a {found}")
+    return found
 
 
 def open_checked(path: str | Path, kind: str, schema: int) -> h5py.File:

@@ -1,6 +1,7 @@
 r"""`OperatorModel`: Fock and density matrices, block by block linear in V's words.
 
-.. math:: F_{ij}^{ab;\,\lambda\mu} = M^0 + c^{(s_i s_j a b \lambda\sigma)} \cdot B_{ij}(\lambda\mu, \sigma)
+.. math:: F_{ij}^{ab;\,\lambda\mu} = M^0
+          + c^{(s_i s_j a b \lambda\sigma)} \cdot B_{ij}(\lambda\mu, \sigma)
 
 with site features for i = j and pair features for i != j (`linvop.features.operators`), and M0
 a baseline that is corrected. All targets ab of one block (`linvop.orbitals.operator_blocks`)
@@ -160,7 +161,7 @@ class OperatorModel:
         self.spin_channels_, self.n_train_ = data.spin_channels, len(data.frames)
         self.training_: dict[str, Any] = {"source": data.source}
         self.parts_: dict[OperatorBlock, BlockPart] = {}
-        features = self._features()
+        features = self.features()
         values = self._values(data, workers)
         self._scale = max(np.abs(v).max() for x in values.values() for _, _, v in x)
         copies = duplicate_groups(
@@ -273,7 +274,7 @@ class OperatorModel:
         several: Sequence[Atoms] = [frames] if single else frames  # type: ignore[assignment,list-item]
         several = check_frames(several, source=source, species=self.species_)
         self._require_state(several, source)
-        features = self._features()
+        features = self.features()
 
         def one(atoms: Atoms) -> np.ndarray:
             return self._predicted(features, atoms)
@@ -372,7 +373,8 @@ class OperatorModel:
                     f"{self.training_.get('ao', self.ao_.name)}; the shells of {s} differ"
                 )
 
-    def _features(self) -> OperatorFeatures:
+    def features(self) -> OperatorFeatures:
+        """What the coefficients belong to."""
         blocks: Mapping[OperatorBlock, np.ndarray] = operator_blocks(self.ao_, self.species_)
         return operator_features(self.basis, self.species_, blocks)
 

@@ -2,7 +2,6 @@ r"""Training data of an operator model: checked records, and their matrices as b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 

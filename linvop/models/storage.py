@@ -9,7 +9,7 @@ columns in another order.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,13 @@ from linvop.io import model_file
 from linvop.io.hdf5 import json_safe
 from linvop.models.linear_part import LinearPart
 from linvop.models.property import PropertyModel
+from linvop.models.stored_settings import basis_of, stored_basis, stored_solver
 from linvop.models.targets import Target
-from linvop.orbitals.shells import AOBasis, Shell
 from linvop.regression.calibration import Scale
 from linvop.regression.ridge import Ridge
 from linvop.regression.uncertainty import Directions, Posterior
 
-__all__ = ["load", "save_property_model"]
+__all__ = ["load_property_model", "save_property_model"]
 
 
 def save_property_model(model: PropertyModel, path: str | Path, *, force: bool = False) -> None:
@@ -41,23 +41,12 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
     """
     basis = model.basis
     settings: dict[str, Any] = {
-        "basis": {
-            **{f.name: getattr(basis, f.name) for f in fields(basis)},
-            "ao": basis.ao_basis.spec if isinstance(basis.ao_basis.spec, str) else None,
-        },
-        "shells": {
-            s: [asdict(shell) for shell in basis.ao_basis.shells(s)] for s in model.species_
-        },
+        **stored_basis(basis, model.species_),
         "species": list(model.species_),
         "state": list(model.state_),
         "n_train": model.n_train_,
         "targets": [asdict(t) for t in model.targets],
-        "solver": {
-            "alpha": model.solver.alpha,
-            "column_scale": model.solver.column_scale,
-            "alpha_bounds": model.solver.alpha_bounds,
-            "covariance": model.solver.covariance,
-        },
+        "solver": stored_solver(model.solver),
         "kappa_cost": model.kappa_cost,
         "relevance": model.relevance,
         "atom_energies": model.atom_energies,
@@ -80,7 +69,7 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
     model_file.write(path, json.dumps(json_safe(settings)), parts, directions.arrays(), force=force)
 
 
-def load(path: str | Path) -> PropertyModel:
+def load_property_model(path: str | Path) -> PropertyModel:
     r"""Read a model that `PropertyModel.save` wrote.
 
     Raises
@@ -95,7 +84,7 @@ def load(path: str | Path) -> PropertyModel:
         raise FileFormatError(f"{path}: incomplete covariances: {error}") from error
     settings = json.loads(text)
     species = tuple(settings["species"])
-    basis = Basis(**{**settings["basis"], "ao": _stored_ao(settings, species)})
+    basis = basis_of(settings, species)
     targets = tuple(_target(t) for t in settings["targets"])
     model = PropertyModel(
         basis,
@@ -151,29 +140,6 @@ def _posterior(part: model_file.Part, directions: list[Directions]) -> Posterior
 
 def _labels(basis: Basis, species: tuple[str, ...], irrep: Irrep) -> list:
     return basis.labels(species, target="structure", irreps=[irrep])
-
-
-def _stored_ao(settings: dict[str, Any], species: tuple[str, ...]) -> str | dict[str, Any]:
-    """The set's name if PySCF still means the same by it, else its shells spelled out."""
-    shells = {
-        s: tuple(Shell(**shell) for shell in stored) for s, stored in settings["shells"].items()
-    }
-    name = settings["basis"]["ao"]
-    if name is not None:
-        ao = AOBasis(name)
-        if all(_same_shells(ao.shells(s), shells[s]) for s in species):
-            return name
-    return shells
-
-
-def _same_shells(a: tuple[Shell, ...], b: tuple[Shell, ...]) -> bool:
-    return len(a) == len(b) and all(
-        x.l == y.l
-        and len(x.exponents) == len(y.exponents)
-        and np.allclose(x.exponents, y.exponents, rtol=1e-13, atol=0)
-        and np.allclose(x.coefficients, y.coefficients, rtol=1e-13, atol=0)
-        for x, y in zip(a, b, strict=True)
-    )
 
 
 def _target(stored: dict[str, Any]) -> Target:

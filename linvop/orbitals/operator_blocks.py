@@ -7,7 +7,8 @@ atoms i < j both orders of the pair hold the same information,
 
 so that exchange of the atoms maps the irreps of a pair among themselves. Its eigenvectors
 
-.. math:: G_e^{ab} = \bigl( F_{ij}^{ab} + e\,\sigma\, F_{ij}^{ba} \bigr) / \sqrt 2 \;\; (a < b), \qquad
+.. math:: G_e^{ab} = \bigl( F_{ij}^{ab} + e\,\sigma\, F_{ij}^{ba} \bigr) / \sqrt 2
+          \;\; (a < b), \qquad
           G_\sigma^{aa} = F_{ij}^{aa}, \qquad G_{e,ji} = e\, G_{e,ij}
 
 are two blocks, e = 1 and -1, each linear in the features of the same sign

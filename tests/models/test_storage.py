@@ -8,7 +8,7 @@ from linvop.errors import FileFormatError, InputError
 from linvop.features.basis import Basis
 from linvop.models import storage
 from linvop.models.property import PropertyModel
-from linvop.models.storage import load
+from linvop.models.loading import load
 from linvop.models.targets import Target
 from linvop.orbitals.shells import Shell
 

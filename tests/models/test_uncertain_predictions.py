@@ -13,7 +13,7 @@ from linvop.errors import FileFormatError, InputError
 from linvop.features.basis import Basis
 from linvop.models.metrics import calibration
 from linvop.models.property import PropertyModel
-from linvop.models.storage import load
+from linvop.models.loading import load
 from linvop.models.targets import Target
 from linvop.regression.ridge import Ridge
 
