@@ -80,6 +80,13 @@ def _options(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "scan": {**_OPTIONS, **_LIMITS}, "basis": {"kappa": 3}}
 
 
+def _products(data: Mapping[str, Any], **basis: Any) -> dict[str, Any]:
+    """Products of two site features; degree 1 is too small for any."""
+    degrees = [["none", d] for d in (1, 5, 6, 7, 8)]
+    fixed = {"ao": "linvop-sv", "metric": "lowdin", "nu": 2, **basis}
+    return {**data, "scan": {"kappa": [1, 2, 3], "max_degree": degrees, **_LIMITS}, "basis": fixed}
+
+
 SCANS: dict[str, tuple[str, dict[str, Any]]] = {
     "water": ("Water monomers, CCSD: AO sets", _sets(_WATER, metric="lowdin")),
     "ethanol": ("rMD17 ethanol: AO sets", _sets(_ETHANOL, metric="lowdin")),
@@ -102,6 +109,8 @@ SCANS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "ethanol_options": ("rMD17 ethanol: metric and screening", _options(_ETHANOL)),
     "qm7_options": ("QM7: metric and screening", _options(_QM7)),
+    "ethanol_products": ("rMD17 ethanol: products of two site features", _products(_ETHANOL)),
+    "qm7_products": ("QM7: products of two site features", _products(_QM7, screening=0.3)),
 }
 """Title and configuration of each scan."""
 
@@ -159,7 +168,7 @@ def _table(name: str, result: Mapping[str, Any]) -> Table:
     basis, solver = SCANS[name][1]["basis"], result["solver"]
     rest = ", ".join(f"{key} {value}" for key, value in basis.items())
     notes = [
-        f"{result['n_train']} structures, {result['validation']}; nu 1, shell, {rest}, otherwise "
+        f"{result['n_train']} structures, {result['validation']}; {rest}, otherwise "
         f"the defaults of Basis; {solver}. Figure: [scan_{name}.png](scan_{name}.png).",
         *left_out_lines(result),
     ]

@@ -180,4 +180,6 @@ def _word(name: str, value: Any) -> str:
     if name == "screening":
         items = value if isinstance(value, list) else [value]
         return " + ".join(_BARE.get(x, f"zeta {x}") for x in items)
+    if name in ("max_degree", "pair_max_degree") and isinstance(value, list):
+        return f"{name.replace('_', ' ')} {', '.join(map(str, value))}"
     return value if isinstance(value, str) and name != "sources" else f"{name} {value}"
