@@ -14,6 +14,8 @@ r"""The laws of the features as assertions, for bases and AO sets of your own.
 `assert_pair_body_order`       the many-body expansion of pair features
 `assert_pair_kernels_agree`    compiled kernels of pairs equal their definition
 `assert_pairs_complete`        pair features: functions = dimension = rank, under exchange too
+`assert_equivariant_operator`  predicted operators: the motions, Hermiticity
+`random_operator_model`        an operator model with random coefficients
 =============================  ==========================================================
 
 Errors are relative; `linvop.testing.yardstick` says to what. A failure names the case and the
@@ -32,6 +34,7 @@ from linvop.testing.columns import assert_columns_independent
 from linvop.testing.completeness import assert_complete, rank_on_molecules
 from linvop.testing.equivariance import assert_equivariant
 from linvop.testing.molecules import random_molecule
+from linvop.testing.operators import assert_equivariant_operator, random_operator_model
 from linvop.testing.pair_body_order import assert_pair_body_order
 from linvop.testing.pair_completeness import assert_pairs_complete
 from linvop.testing.pairs import (
@@ -46,6 +49,7 @@ __all__ = [
     "assert_columns_independent",
     "assert_complete",
     "assert_equivariant",
+    "assert_equivariant_operator",
     "assert_equivariant_pairs",
     "assert_exchange",
     "assert_kernels_agree",
@@ -54,5 +58,6 @@ __all__ = [
     "assert_pairs_complete",
     "assert_resolutions_add_up",
     "random_molecule",
+    "random_operator_model",
     "rank_on_molecules",
 ]

@@ -1,0 +1,202 @@
+"""Laws of operator models: motions, exactness where the target is in the span, bad input."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+import linvop
+from linvop.errors import FileFormatError, InputError
+from linvop.integrals import System, overlap, potential
+from linvop.models.baselines import baseline
+from linvop.orbitals.operator_blocks import operator_blocks
+from linvop.orbitals.shells import AOBasis
+from linvop.testing import assert_equivariant_operator, random_molecule, random_operator_model
+
+SMALL = {"kappa": 2, "nu_pair": (1, 0), "pair_max_degree": (None, 5)}
+FORMS = {
+    "ao": {"ao": "6-31g", "metric": "ao", **SMALL},
+    "lowdin": {"ao": "6-31g", "metric": "lowdin", "screening": 0.3, **SMALL},
+    "products on site": {
+        "ao": "sto-3g",
+        "metric": "overlap",
+        "nu": 2,
+        "max_degree": (None, 5),
+        "nu_pair": (1, 1),
+        "pair_max_degree": (None, 5, 5),
+    },
+}
+
+
+def water_set(n: int, target: str, ao: str = "sto-3g", seed: int = 0) -> linvop.Dataset:
+    """Waters whose "Fock matrix" is V in `ao`, and whose "density" is that with 10 electrons."""
+    rng = np.random.default_rng(seed)
+    reference = np.array([[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]])
+    frames, matrices, overlaps = [], [], []
+    for _ in range(n):
+        atoms = Atoms("OH2", positions=reference + 0.1 * rng.normal(size=(3, 3)))
+        system = System.from_atoms(atoms, ao)
+        frames.append(atoms)
+        overlaps.append(overlap(system))
+        V = potential(system, screening=0.3)
+        matrices.append(V if target == "fock" else V * 10 / np.sum(V * overlaps[-1]))
+    return linvop.Dataset.from_arrays(frames, ao, overlap=overlaps, **{target: matrices})
+
+
+def closed_shell(species: list[str], n: int, seed: int) -> Atoms:
+    """A random molecule with an even number of electrons: a hydrogen less if need be."""
+    atoms = random_molecule(species, n, seed=seed)
+    if atoms.numbers.sum() % 2:
+        del atoms[int(np.flatnonzero(atoms.numbers == 1)[0])]
+    return atoms
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("settings", [{}, {"orthogonal": True, "baseline": "core"}], ids=str)
+def test_motions_and_hermiticity(form, settings):
+    atoms = closed_shell(["H", "C", "O"], 7, seed=3)
+    basis = linvop.Basis(**FORMS[form])
+    model = random_operator_model(basis, "def2-svp", ["H", "C", "O"], **settings)
+    assert_equivariant_operator(model, atoms)
+
+
+def test_motions_of_densities_open_shells_and_a_cutoff():
+    atoms = closed_shell(["H", "O"], 5, seed=1)
+    basis = linvop.Basis(**FORMS["lowdin"], cutoff=2.0)
+    model = random_operator_model(
+        basis, "6-31g", ["H", "O"], spin_channels=2, target="density", orthogonal=True
+    )
+    assert model.predict(atoms).shape[0] == 2
+    assert_equivariant_operator(model, atoms)
+
+
+def test_a_broken_sign_of_exchange_is_noticed():
+    atoms = closed_shell(["H", "C"], 6, seed=2)
+    model = random_operator_model(linvop.Basis(**FORMS["ao"]), "6-31g", ["H", "C"])
+    features = model.features()
+    features.pairs["H", "H", 1] = features.pairs["H", "H", -1]
+    model.features = lambda: features
+    with pytest.raises((AssertionError, ValueError)):
+        assert_equivariant_operator(model, atoms)
+
+
+def test_v_itself_is_learned_exactly():
+    """A target in the span of the features: V, in the AOs of the features."""
+    basis = linvop.Basis("sto-3g", kappa=1, screening=0.3)
+    data = water_set(30, "fock")
+    model = linvop.OperatorModel(basis, baseline="none").fit(data[:20])
+    errors = model.score(data[20:])
+    assert errors["all"]["max"] < 1e-6 * errors["all"]["rms"]
+    # H-H carries s shells only; its one column is its one target.
+    assert set(errors) == {"all", "H", "O", "H-O", "H-H"}
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_what_is_not_learned_is_the_baseline(orthogonal):
+    model = random_operator_model(
+        linvop.Basis("sto-3g", kappa=1), "6-31g", ["H", "O"], baseline="sap", orthogonal=orthogonal
+    )
+    for part in model.parts_.values():
+        part.coefficients[:] = 0.0
+        part.constants[:] = 0.0
+    atoms = closed_shell(["H", "O"], 5, seed=0)
+    expected = baseline("sap", System.from_atoms(atoms, "6-31g"))
+    np.testing.assert_allclose(model.predict(atoms), expected, atol=1e-12)
+
+
+def test_pairs_beyond_the_cutoff_are_the_baseline():
+    basis = linvop.Basis("6-31g", kappa=1, cutoff=1.5)
+    model = random_operator_model(basis, "6-31g", ["H", "O"], baseline="none")
+    atoms = Atoms("OHH", positions=[[0, 0, 0], [0, 0, 1.0], [0, 0, 4.0]])
+    F = model.predict(atoms)
+    n = 9  # O has [3s2p], H [2s]
+    assert F[:n, n : n + 2].any()
+    assert not F[: n + 2, n + 2 :].any()
+
+
+def test_copies_leave_together_and_the_report_says_what_was_learned():
+    data = water_set(12, "fock")
+    model = linvop.OperatorModel(linvop.Basis("sto-3g", kappa=2), baseline="none").fit(data)
+    blocks = model.report()["blocks"]
+    assert set(blocks) == {str(b) for b in operator_blocks(AOBasis("sto-3g"), ("H", "O"))}
+    learned = {name for name, r in blocks.items() if r["learned"]}
+    # One O a molecule: no O-O. Waters are planar: no pseudoscalar, which these shells lack.
+    assert not any(name.startswith("O-O") for name in learned)
+    assert {"H lam=0 sigma=+1", "O lam=1 sigma=+1", "H-O lam=1 sigma=+1"} <= learned
+    assert blocks["H lam=0 sigma=+1"]["n_structures"] == 12
+
+
+def test_saved_is_loaded(tmp_path):
+    data = water_set(10, "density")
+    basis = linvop.Basis("sto-3g", kappa=2, nu_pair=(1, 0), pair_max_degree=(None, 5))
+    model = linvop.OperatorModel(basis, "density", orthogonal=True).fit(data)
+    model.save(tmp_path / "m.h5")
+    again = linvop.load(tmp_path / "m.h5")
+    atoms = data[3].atoms()
+    assert (again.predict(atoms) == model.predict(atoms)).all()
+    assert again.report() == {**model.report(), "ao": "custom"}
+    with pytest.raises(InputError, match="exists"):
+        model.save(tmp_path / "m.h5")
+    raw = bytearray((tmp_path / "m.h5").read_bytes())
+    raw[-100] ^= 1
+    (tmp_path / "m.h5").write_bytes(raw)
+    with pytest.raises(FileFormatError, match="damaged"):
+        linvop.load(tmp_path / "m.h5")
+
+
+def test_a_list_is_predicted_in_order():
+    data = water_set(8, "fock")
+    model = linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1)).fit(data)
+    frames = data.frames()
+    several = model.predict(frames)
+    assert all((F == model.predict(a)).all() for F, a in zip(several, frames, strict=True))
+
+
+def test_blocks_without_features_are_named():
+    data = water_set(8, "fock", ao="6-31g*")
+    with pytest.warns(UserWarning, match=r"blocks have no features .*nu_pair"):
+        linvop.OperatorModel(linvop.Basis("sto-3g", kappa=2)).fit(data)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": "energy"}, "target: expected one of fock, density"),
+        ({"target": "density", "baseline": "sap"}, "expected one of none, atoms"),
+        ({"baseline": "h"}, "expected one of none, core, sap"),
+        ({"solver": "loo"}, "solver: expected"),
+        ({"orthogonal": 1}, "orthogonal: expected True or False"),
+        ({"kappa_cost": -1.0}, "kappa_cost"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        linvop.OperatorModel(linvop.Basis("sto-3g"), **settings)
+
+
+def test_bad_data_are_refused():
+    data = water_set(6, "fock")
+    basis = linvop.Basis("sto-3g", kappa=1)
+    with pytest.raises(InputError, match=r"6 of 6 structures have no density.*having"):
+        linvop.OperatorModel(basis, "density").fit(data)
+    with pytest.raises(InputError, match="not fitted"):
+        linvop.OperatorModel(basis).predict(data[0].atoms())
+    with pytest.raises(InputError, match="lam_max: expected at least 2"):
+        linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1, lam_max=1)).fit(data)
+    with pytest.raises(InputError, match="expected structures, got none"):
+        linvop.OperatorModel(basis).fit(data[:0])
+    model = linvop.OperatorModel(basis).fit(data)
+    with pytest.raises(InputError, match="frame 0.*C"):
+        model.predict(Atoms("CO", positions=[[0, 0, 0], [0, 0, 1.1]]))
+    ion = data[0].atoms()
+    ion.info.update(charge=1, spin_mult=2)
+    with pytest.raises(InputError, match="charge 1 and multiplicity 2, expected 0 and 1"):
+        model.predict(ion)
+    with pytest.raises(InputError, match="the shells of H differ"):
+        model.score(water_set(3, "fock", ao="6-31g"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(data[0].atoms())
