@@ -13,6 +13,7 @@ __all__ = [
     "error_table",
     "fit_table",
     "number",
+    "operator_error_table",
     "readable_unit",
     "unexplained",
 ]
@@ -130,4 +131,19 @@ def fit_table(report: Mapping[str, Any], units: Mapping[str, str]) -> Table:
                 if part[f"at_{bound}_bound"]:
                     shown["alpha_over_largest_s2"] += f" ({bound} bound)"
             table.add_row(name, irrep, *shown.values(), number(factor * part["loo_rmse"]), unit)
+    return table
+
+
+def operator_error_table(errors: Mapping[str, Mapping[str, Any]], title: str, unit: str) -> Table:
+    r"""Errors of matrix elements: all, on site (``O``) and between atoms (``H-O``)."""
+    from rich.table import Table
+
+    factor, name = (1e6, f"1e-6 {unit}") if unit else (1e6, "1e-6")
+    table = Table(title=f"{title}, {name}", title_justify="left")
+    table.add_column("elements")
+    for heading in ("MAE", "RMSE", "largest", "rms of labels", "number"):
+        table.add_column(heading, justify="right")
+    for kind, e in errors.items():
+        values = (factor * e[key] for key in ("mae", "rmse", "max", "rms"))
+        table.add_row(kind, *map(number, values), number(e["n"]))
     return table

@@ -84,7 +84,8 @@ def _products(data: Mapping[str, Any], **basis: Any) -> dict[str, Any]:
     """Products of two site features; degree 1 is too small for any."""
     degrees = [["none", d] for d in (1, 5, 6, 7, 8)]
     fixed = {"ao": "linvop-sv", "metric": "lowdin", "nu": 2, **basis}
-    return {**data, "scan": {"kappa": [1, 2, 3], "max_degree": degrees, **_LIMITS}, "basis": fixed}
+    limits = {**_LIMITS, "max_columns": 60000}
+    return {**data, "scan": {"kappa": [1, 2, 3], "max_degree": degrees, **limits}, "basis": fixed}
 
 
 SCANS: dict[str, tuple[str, dict[str, Any]]] = {

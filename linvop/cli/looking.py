@@ -2,7 +2,6 @@ r"""``linvop inspect``."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from linvop.cli.session import guarded, print_json, print_tables
-from linvop.errors import FileFormatError, InputError
+from linvop.errors import InputError
 
 __all__ = ["inspect_command"]
 
@@ -23,7 +22,12 @@ def inspect_command(
 ) -> None:
     """What is in a model, a data set or a file of structures."""
     with guarded("nothing was written"):
-        show = {"model": _model, "dataset": _dataset, "structures": _structures}
+        show = {
+            "model": _model,
+            "operator model": _operator_model,
+            "dataset": _dataset,
+            "structures": _structures,
+        }
         show[_kind(path)](path, json)
 
 
@@ -31,7 +35,7 @@ def _kind(path: Path) -> str:
     """The kind that a linvop file says it is; all else is taken for structures."""
     import h5py
 
-    from linvop.io.hdf5 import open_checked
+    from linvop.io.hdf5 import kind_of
 
     if not path.is_file():
         what = "expected a file" if path.exists() else "no such file"
@@ -40,21 +44,35 @@ def _kind(path: Path) -> str:
         ours = raw.read(6) == b"linvop"
     if not ours and not h5py.is_hdf5(path):
         return "structures"
-    for kind in ("model", "dataset"):
-        try:
-            with open_checked(path, kind, sys.maxsize):
-                return kind
-        except FileFormatError as error:
-            if "expected a" not in str(error):
-                raise
-    raise FileFormatError(f"{path}: expected a model, a data set or structures")
+    return kind_of(path, ("model", "operator model", "dataset"))
+
+
+def _operator_model(path: Path, json: bool) -> None:
+    from linvop.cli.operators import operator_content
+    from linvop.models.operator_storage import load_operator_model
+
+    content = {**operator_content(load_operator_model(path)), "header": _header(path)}
+    if json:
+        print_json(content)
+        return
+    from rich.table import Table
+
+    blocks = content.pop("blocks")
+    table = Table(title="blocks: what one linear map each predicts", title_justify="left")
+    table.add_column("block")
+    for heading in ("rows", "structures", "columns", "rms", "leave-one-out RMSE"):
+        table.add_column(heading, justify="right")
+    for name, r in blocks.items():
+        numbers = ("-" if r[k] is None else f"{r[k]:.3g}" for k in ("rms", "loo_rmse_all"))
+        table.add_row(name, *(str(r[k]) for k in ("n_rows", "n_structures", "n_columns")), *numbers)
+    print_tables([*_lines(content), table])
 
 
 def _model(path: Path, json: bool) -> None:
-    from linvop.models.loading import load
+    from linvop.models.storage import load_property_model
     from linvop.report import error_table, fit_table
 
-    model = load(path)
+    model = load_property_model(path)
     report = model.report()
     columns = Counter(
         (name, label.species, label.kappa, label.nu, label.body_order, label.lam, label.sigma)

@@ -126,9 +126,17 @@ def predict_command(
     with guarded("nothing was written"):
         from linvop.io.structures import check_structure_output, read, write
         from linvop.models.loading import load
+        from linvop.models.operator import OperatorModel
 
-        check_structure_output(out, force)
         fitted = load(model)
+        if isinstance(fitted, OperatorModel):
+            from linvop.cli.operators import predict_operators
+
+            if std:
+                raise InputError("--std: operators have none")
+            predict_operators(fitted, structures, out, force=force, json=json)
+            return
+        check_structure_output(out, force)
         frames = read(structures)
         with progress_bar() as progress:
             predicted = fitted.predict(
@@ -196,10 +204,16 @@ def evaluate_command(
         from linvop.io.structures import read
         from linvop.models.loading import load
         from linvop.models.metrics import calibration, errors
+        from linvop.models.operator import OperatorModel
         from linvop.models.training import label_array
         from linvop.report import calibration_table, error_table
 
         fitted = load(model)
+        if isinstance(fitted, OperatorModel):
+            from linvop.cli.operators import evaluate_operators
+
+            evaluate_operators(fitted, test, json=json)
+            return
         known = {t.name: t for t in fitted.targets}
         for name in target:
             if name not in known:

@@ -354,6 +354,11 @@ class OperatorModel:
     # -- shared ----------------------------------------------------------------------------
 
     @property
+    def unit(self) -> str:
+        """Of the operator's elements."""
+        return "Hartree" if self.target == "fock" else ""
+
+    @property
     def ao(self) -> AOBasis:
         """AO basis of the operator."""
         self._require_fitted()

@@ -161,7 +161,7 @@ def from_blocks(blocks: Mapping[OperatorBlock, np.ndarray], template: Irreps) ->
         for e, c in _exchanged(key, template.shell_pairs[key]).items():
             given = blocks.get(_block(key, e))
             if given is not None:
-                # Not +=: an index may be both first and second.
-                np.add.at(new, (slice(None), slice(None), c.first), c.weight * given)
-                np.add.at(new, (slice(None), slice(None), c.second), c.sign * c.weight * given)
+                # Within one sign no target is in two places, but a = b is first and second.
+                new[..., c.first] += c.weight * given
+                new[..., c.second] += c.sign * c.weight * given
     return replace(template, values=values)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linvop.basis.labels import Label
+from linvop.basis.labels import Label, PairLabel
 from linvop.errors import InputError
 
 __all__ = ["checked_cost", "label_prior", "shell_groups"]
@@ -28,12 +28,12 @@ def checked_cost(value: float) -> float:
     return float(value)
 
 
-def label_prior(labels: Sequence[Label], kappa_cost: float = 2.0) -> np.ndarray:
+def label_prior(labels: Sequence[Label | PairLabel], kappa_cost: float = 2.0) -> np.ndarray:
     r"""Relative cost of each column.
 
     Parameters
     ----------
-    labels : sequence of Label, length p
+    labels : sequence of labels of sites or pairs, length p
     kappa_cost : float
         Factor beta for each further power of V.
 

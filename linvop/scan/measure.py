@@ -38,10 +38,9 @@ Progress = Callable[[int, int], None]
 
 
 def count_columns(model: PropertyModel, species: Sequence[str]) -> int:
-    """Columns of all irreps of the model's targets, before anything is evaluated."""
-    enumeration = model.basis.enumeration(species)
-    irreps = {irrep for t in model.targets for irrep in t.irreps}
-    return sum(len(enumeration.columns(s, i, "structure")) for s in species for i in irreps)
+    """Number of columns of all irreps of the targets, products included."""
+    irreps = sorted({irrep for t in model.targets for irrep in t.irreps})
+    return model.basis.count(species, target="structure", irreps=irreps)
 
 
 def measure_setting(

@@ -7,8 +7,8 @@ import pytest
 
 from linvop.errors import InputError
 from linvop.features.basis import Basis
-from linvop.models.property import PropertyModel
 from linvop.models.loading import load
+from linvop.models.property import PropertyModel
 from linvop.regression.prior import shell_groups
 from linvop.regression.ridge import Ridge
 

@@ -6,9 +6,9 @@ import pytest
 
 from linvop.errors import FileFormatError, InputError
 from linvop.features.basis import Basis
-from linvop.models import storage
-from linvop.models.property import PropertyModel
+from linvop.models import storage, stored_settings
 from linvop.models.loading import load
+from linvop.models.property import PropertyModel
 from linvop.models.targets import Target
 from linvop.orbitals.shells import Shell
 
@@ -51,7 +51,7 @@ def test_saved_equals_loaded(tmp_path, waters, basis):
 def test_set_that_changed_its_meaning_is_spelled_out(tmp_path, waters, monkeypatch):
     model = PropertyModel(Basis("sto-3g", kappa=1), "energy").fit(waters[:20])
     model.save(tmp_path / "m.h5")
-    monkeypatch.setattr(storage, "_same_shells", lambda a, b: False)
+    monkeypatch.setattr(stored_settings, "_same_shells", lambda a, b: False)
     again = load(tmp_path / "m.h5")
     assert again.basis.ao_basis.name == "custom"
     np.testing.assert_allclose(

@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 import linvop
 from linvop.errors import FileFormatError, InputError
 from linvop.features.basis import Basis
+from linvop.models.loading import load
 from linvop.models.metrics import calibration
 from linvop.models.property import PropertyModel
-from linvop.models.loading import load
 from linvop.models.targets import Target
 from linvop.regression.ridge import Ridge
 

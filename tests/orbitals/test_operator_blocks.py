@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -66,7 +68,7 @@ def test_missing_blocks_count_as_zero(matrix):
     blocks = {b: v for b, v in to_blocks(irreps).items() if b.on_site}
     back = uncouple(from_blocks(blocks, irreps))
     first = LAYOUT.atom_offsets
-    for k, (start, stop) in enumerate(zip(first, first[1:], strict=False)):
+    for k, (start, stop) in enumerate(itertools.pairwise(first)):
         np.testing.assert_allclose(
             back[start:stop, start:stop], matrix[start:stop, start:stop], atol=1e-13, err_msg=str(k)
         )

@@ -41,9 +41,11 @@ def test_the_model_is_left_as_it_was():
     assert model.__dict__ == before
 
 
-def test_columns_are_those_of_the_fit():
+@pytest.mark.parametrize("products", [{}, {"nu": 2, "max_degree": (None, 5)}], ids=str)
+def test_columns_are_those_of_the_fit(products):
     frames = waters(12)
-    model = PropertyModel(BASIS, ("energy", "dipole"))
+    basis = Basis(ao="sto-3g", kappa=2, metric="lowdin", **products)
+    model = PropertyModel(basis, ("energy", "dipole"))
     found = measure_setting(model, frames, n_timed=1)
     model.fit(frames)
     by_irrep = {i: len(p.coefficients) for t in model.parts_.values() for i, p in t.items()}

@@ -1,0 +1,70 @@
+r"""What ``predict``, ``evaluate`` and ``inspect`` do with operator models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from linvop.cli.session import print_json, print_tables, progress_bar
+from linvop.errors import InputError
+
+if TYPE_CHECKING:
+    from linvop.models.operator import OperatorModel
+
+__all__ = ["evaluate_operators", "operator_content", "predict_operators"]
+
+
+def predict_operators(
+    model: OperatorModel, structures: Path, out: Path, *, force: bool, json: bool
+) -> None:
+    """Predict operators of structures into a data set."""
+    from linvop.io.atomic import check_output
+    from linvop.io.structures import read
+    from linvop.models.predicted_set import predicted_dataset
+
+    if out.suffix.lower() not in (".h5", ".hdf5"):
+        raise InputError(f"{out}: expected a name ending in .h5, as operators go into a data set")
+    check_output(out, force)
+    frames = read(structures)
+    with progress_bar() as progress:
+        data = predicted_dataset(
+            model,
+            frames,
+            progress=lambda done, total: progress("structures", done, total),
+            source=str(structures),
+        )
+    data.write(out, force=force)
+    if json:
+        print_json(data.summary())
+    else:
+        typer.echo(f"{out}: {len(data)} structures with {', '.join(data.summary()['quantities'])}")
+
+
+def evaluate_operators(model: OperatorModel, test: Path, *, json: bool) -> None:
+    """Errors of an operator model on a data set."""
+    from linvop.io.dataset import Dataset
+    from linvop.report import operator_error_table
+
+    errors = model.score(Dataset.open(test).having(model.target), source=str(test))
+    if json:
+        print_json(errors)
+    else:
+        print_tables([operator_error_table(errors, f"{model.target} on {test}", model.unit)])
+
+
+def operator_content(model: OperatorModel) -> dict[str, Any]:
+    """What ``inspect`` says of a model."""
+    report = model.report()
+    blocks = report.pop("blocks")
+    keys = ("n_rows", "n_structures", "n_columns", "rms", "loo_rmse_all", "learned")
+    return {
+        "kind": "operator model",
+        **report,
+        "charge": model.state_[0],
+        "multiplicity": model.state_[1],
+        "spin_channels": model.spin_channels_,
+        "training": model.training_,
+        "blocks": {name: {k: r.get(k) for k in keys} for name, r in blocks.items()},
+    }
