@@ -15,7 +15,9 @@ from linvop.report import number, readable_unit, unexplained
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Errors", "Parity", "Reliability", "parity_figure"]
+    from linvop.models.operator_scores import MatrixErrors
+
+__all__ = ["Errors", "Parity", "Reliability", "matrix_parity_figure", "parity_figure"]
 
 # Colours that stay apart for colour-blind eyes (after Okabe and Ito).
 _FIRST, _SECOND = "#56B4E9", "#D55E00"
@@ -216,3 +218,42 @@ def _draw_reliability(ax: Axes, panel: Reliability) -> None:
     ]
     ax.text(0.97, 0.04, "\n".join(lines), transform=ax.transAxes, ha="right", fontsize=8.5)
     ax.legend(loc="upper left", frameon=False, fontsize=9)
+
+
+def matrix_parity_figure(path: Path, errors: MatrixErrors, target: str, unit: str) -> None:
+    r"""Draw predicted against reference matrix elements, and how large their errors are.
+
+    Parameters
+    ----------
+    path : Path
+    errors : MatrixErrors
+    target, unit : str
+    """
+    named = f"({unit or 'no unit'})"
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from linvop.io.atomic import atomic
+
+    figure = Figure(figsize=(10.5, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    for k, (kind, (true, predicted)) in enumerate(errors.elements().items()):
+        colour = f"C{k % 10}"
+        left.scatter(true, predicted, s=6, linewidths=0, alpha=0.5, color=colour, label=kind)
+        size = np.sort(np.abs(predicted - true))
+        place = np.unique(np.geomspace(1, len(size), 400).astype(int)) - 1
+        right.plot(size[place], (place + 1) / len(size), color=colour, label=kind)
+    ends = left.get_xlim()
+    left.plot(ends, ends, color="0.4", linewidth=0.8, zorder=0)
+    left.set(xlim=ends, ylim=ends, aspect="equal", title=f"elements of the {target} matrix")
+    left.set_xlabel(f"reference {named}")
+    left.set_ylabel(f"predicted {named}")
+    right.set(xscale="log", ylim=(0, 1.02), title="their errors")
+    right.set_xlim(left=max(right.get_xlim()[0], 1e-4 * right.get_xlim()[1]))
+    right.set_xlabel(f"error of an element {named}")
+    right.set_ylabel("fraction of elements below")
+    right.grid(visible=True, linewidth=0.4, color="0.85")
+    right.legend(loc="upper left", frameon=False, fontsize=9)
+    with atomic(path, False) as beside:
+        figure.savefig(beside, dpi=120, format="png")

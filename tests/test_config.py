@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import linvop.config
-from linvop.config import read_config
+import linvop.config.operator_fit
+import linvop.config.property_fit
+from linvop.config import read_config, read_operator_config, read_toml
+from linvop.config.operator_fit import is_operator_fit
 from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.models.targets import Target
@@ -86,7 +88,7 @@ def test_targets_of_ones_own(config):
 
 
 def test_the_example_of_the_documentation_is_read(config):
-    _, _, after = linvop.config.__doc__.partition("::\n")
+    _, _, after = linvop.config.property_fit.__doc__.partition("::\n")
     lines = [line for line in after.splitlines() if not line or line.startswith("    ")]
     text = textwrap.dedent("\n".join(lines))
     found = config(text.replace("n_train", "# n_train"))
@@ -98,7 +100,50 @@ def test_shipped_configurations_are_read():
     paths = sorted((Path(__file__).parents[1] / "fits").glob("*/config.toml"))
     assert paths
     for path in paths:
-        assert read_config(path).output == path.parent
+        read = read_operator_config if is_operator_fit(read_toml(path)) else read_config
+        assert read(path).output == path.parent
+
+
+OPERATOR = """
+[data]
+train = "shipped:water"
+n_train = 20
+[basis]
+ao = "sto-3g"
+nu_pair = [1, 0]
+pair_max_degree = ["none", 5]
+[targets]
+fock = { orthogonal = true }
+"""
+
+
+def test_the_example_of_operators_is_one(tmp_path):
+    _, _, after = linvop.config.operator_fit.__doc__.partition("::\n")
+    text = after.partition("Paths are")[0]
+    (tmp_path / "fit.toml").write_text(textwrap.dedent(text).replace('test = "test.h5"', ""))
+    found = read_operator_config(tmp_path / "fit.toml")
+    assert found.model.orthogonal
+    assert found.model.basis.nu_pair == (1, 1)
+    assert found.n_train == 100
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("fock = {", "energy = {}\nfock = {", r"\[targets\] energy: expected one of fock, density"),
+        ("fock = {", "density = {}\nfock = {", "expected one of fock, density alone"),
+        ("orthogonal = true", "orthogonal = 2", "orthogonal: expected True or False"),
+        ("orthogonal", "orthogonl", r"fock.orthogonl: expected one of baseline, orthogonal"),
+        ("n_train = 20", "n_train = 0", "n_train: expected an integer >= 1"),
+        ("[basis]", "keys = {}\n[basis]", r"\[data\] keys: expected one of train, test"),
+        ("[1, 0]", "[1]", "nu_pair"),
+    ],
+)
+def test_bad_operator_fits_are_refused(tmp_path, old, new, message):
+    (tmp_path / "fit.toml").write_text(OPERATOR.replace(old, new))
+    with pytest.raises(InputError, match=message) as raised:
+        read_operator_config(tmp_path / "fit.toml")
+    assert str(raised.value).startswith(str(tmp_path / "fit.toml"))
 
 
 BAD = {

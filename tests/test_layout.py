@@ -32,6 +32,7 @@ ORDER = [
     ["testing"],
     ["config"],
     ["fitting"],
+    ["operator_fitting"],
     ["quickstart"],
     ["scan"],
     ["bench"],

@@ -36,6 +36,15 @@ gap = { rank = 0, unit = "eV" }
 alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
 [output]
 dir = "."
+
+\b
+An operator is learned from a data set that has it (linvop label), alone:
+[targets]
+fock = {}                      # or density; baseline = "sap", orthogonal = true
+[basis]
+ao = "def2-svp"
+nu_pair = [1, 1]               # features of atom pairs: site factors on either atom
+pair_max_degree = ["none", 6, 6]
 """
 
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
@@ -93,9 +102,15 @@ def fit_command(
 ) -> None:
     """Fit a model as a TOML file says; write model.h5, metrics.json and parity plots."""
     with guarded("nothing was written"):
-        from linvop.config import read_config
+        from linvop.config import read_config, read_toml
+        from linvop.config.operator_fit import is_operator_fit
         from linvop.fitting import outputs, run_fit
 
+        if is_operator_fit(read_toml(config)):
+            from linvop.cli.operators import fit_operator
+
+            fit_operator(config, force=force, json=json)
+            return
         settings = read_config(config)
         with progress_bar() as progress:
             metrics = run_fit(settings, force=force, progress=progress)

@@ -13,7 +13,32 @@ from linvop.errors import InputError
 if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
 
-__all__ = ["evaluate_operators", "operator_content", "predict_operators"]
+__all__ = ["evaluate_operators", "fit_operator", "operator_content", "predict_operators"]
+
+
+def fit_operator(config: Path, *, force: bool, json: bool) -> None:
+    """Fit an operator as a TOML file says."""
+    from linvop.config import read_operator_config
+    from linvop.operator_fitting import run_operator_fit
+    from linvop.report import operator_error_table
+
+    settings = read_operator_config(config)
+    with progress_bar() as progress:
+        metrics = run_operator_fit(settings, force=force, progress=progress)
+    if json:
+        print_json(metrics)
+        return
+    model = settings.model
+    n = metrics["report"]["n_coefficients"]
+    typer.echo(
+        f"{model.target} of {metrics['n_train']} structures: {n} coefficients, "
+        f"{metrics['seconds_to_fit']:.0f} s"
+    )
+    if "test" in metrics:
+        title = f"test ({metrics['test_set']}, {metrics['n_test']} structures)"
+        print_tables([operator_error_table(metrics["test"], title, model.unit)])
+    also = ", parity.png" if "test" in metrics else ""
+    typer.echo(f"wrote {settings.output}: model.h5, metrics.json{also}")
 
 
 def predict_operators(

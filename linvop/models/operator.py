@@ -301,16 +301,10 @@ class OperatorModel:
         matrices = frame.to_matrices(blocks, self.spin_channels_)
         return matrices if self.spin_channels_ == 2 else matrices[0]
 
-    def score(
+    def errors(
         self, data: Dataset, *, workers: int | None = None, source: str = "data"
-    ) -> dict[str, dict[str, Any]]:
-        r"""Errors of matrix elements on labelled structures.
-
-        Returns
-        -------
-        {"all" or kind: {mae, rmse, max, std, n}}
-            Over all elements, and over those on site (``"O"``) and between atoms (``"H-O"``);
-            Hartree, but for densities.
+    ) -> MatrixErrors:
+        r"""Errors of matrix elements on labelled structures, summed up and one by one.
 
         Raises
         ------
@@ -321,14 +315,28 @@ class OperatorModel:
         self.require_ao(data.ao, source)
         labelled = operator_set(data, self.target, source)
         errors = MatrixErrors(self.ao_)
-        for record, atoms, matrix in zip(
-            labelled.records,
-            labelled.frames,
-            self.predict(labelled.frames, workers=workers, source=source),
-            strict=True,
-        ):
+        predicted = self.predict(labelled.frames, workers=workers, source=source)
+        for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
             errors.add(atoms, getattr(record, self.target), matrix)
-        return errors.summary()
+        return errors
+
+    def score(
+        self, data: Dataset, *, workers: int | None = None, source: str = "data"
+    ) -> dict[str, dict[str, Any]]:
+        r"""Errors of matrix elements on labelled structures.
+
+        Returns
+        -------
+        {"all" or kind: {mae, rmse, max, rms, n}}
+            Over all elements, and over those on site (``"O"``) and between atoms (``"H-O"``);
+            Hartree, but for densities.
+
+        Raises
+        ------
+        InputError
+            As `errors`.
+        """
+        return self.errors(data, workers=workers, source=source).summary()
 
     def report(self) -> dict[str, Any]:
         """What the fit found: sizes and, for each block, the solver's report."""

@@ -25,6 +25,7 @@ class MatrixErrors:
     def __init__(self, ao: AOBasis) -> None:
         self._ao = ao
         self._sums: dict[str, np.ndarray] = {}
+        self._elements: dict[str, list[np.ndarray]] = {}
 
     def add(self, atoms: Atoms, true: np.ndarray, predicted: np.ndarray) -> None:
         r"""Add one structure; matrices (n_ao, n_ao) or (2, n_ao, n_ao) in any one AO order."""
@@ -46,9 +47,17 @@ class MatrixErrors:
             return
         y, error = true[..., chosen], (predicted - true)[..., chosen]
         size = np.abs(error)
+        if kind != "all":
+            self._elements.setdefault(kind, []).append(
+                np.stack([y.ravel(), y.ravel() + error.ravel()])
+            )
         sums = self._sums.setdefault(kind, np.zeros(5))
         sums[:4] += size.sum(), (error**2).sum(), (y**2).sum(), y.size
         sums[4] = max(sums[4], size.max())
+
+    def elements(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        r"""Reference and predicted elements of each kind, both (n,)."""
+        return {kind: tuple(np.concatenate(x, axis=1)) for kind, x in self._elements.items()}
 
     def summary(self) -> dict[str, dict[str, Any]]:
         r"""``{kind: {mae, rmse, max, rms of the labels, n}}``."""

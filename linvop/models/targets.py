@@ -189,7 +189,13 @@ def as_target(target: str | Target) -> Target:
 
 
 def as_targets(targets: Sequence[str | Target] | str | Target) -> tuple[Target, ...]:
-    r"""Targets by name or as objects, without repetition."""
+    r"""Targets by name or as objects, without repetition.
+
+    Raises
+    ------
+    InputError
+        For none, one twice, or one named like the standard deviation of another.
+    """
     if not isinstance(targets, str | Target | Sequence):
         raise InputError(f"targets: expected names or Target objects, got {targets!r}")
     items = [targets] if isinstance(targets, str | Target) else list(targets)
@@ -197,4 +203,10 @@ def as_targets(targets: Sequence[str | Target] | str | Target) -> tuple[Target, 
     names = [t.name for t in out]
     if not out or len(set(names)) != len(names):
         raise InputError(f"targets: expected at least one, each once, got {names}")
+    for name in names:
+        if f"{name}_std" in names:
+            raise InputError(
+                f"targets: {name}_std would be taken for the standard deviation of {name}; "
+                "expected another name"
+            )
     return out

@@ -72,3 +72,10 @@ def test_constants_belong_to_scalars():
 def test_bad_targets_are_named(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_target_is_not_named_like_the_standard_deviation_of_another():
+    taken = Target("energy_std", rank=0, unit="eV")
+    with pytest.raises(InputError, match="energy_std would be taken for the standard deviation"):
+        as_targets(["energy", taken])
+    assert as_targets([taken])[0].name == "energy_std"

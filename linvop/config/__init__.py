@@ -1,0 +1,16 @@
+r"""The TOML files of ``linvop fit``: read strictly, checked before any work."""
+
+from linvop.config.operator_fit import OperatorFitConfig, read_operator_config
+from linvop.config.property_fit import FitConfig, checked_config, read_config
+from linvop.config.reading import read_toml
+from linvop.config.values import SHIPPED
+
+__all__ = [
+    "SHIPPED",
+    "FitConfig",
+    "OperatorFitConfig",
+    "checked_config",
+    "read_config",
+    "read_operator_config",
+    "read_toml",
+]
