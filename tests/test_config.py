@@ -130,7 +130,7 @@ def test_the_example_of_operators_is_one(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("fock = {", "energy = {}\nfock = {", r"\[targets\] energy: expected one of fock, density"),
+        ("fock = {", "energy = {}\nfock = {", r"\[targets\]: expected one of fock, density alone"),
         ("fock = {", "density = {}\nfock = {", "expected one of fock, density alone"),
         ("orthogonal = true", "orthogonal = 2", "orthogonal: expected True or False"),
         ("orthogonal", "orthogonl", r"fock.orthogonl: expected one of baseline, orthogonal"),
