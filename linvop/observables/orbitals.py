@@ -45,7 +45,11 @@ class Orbitals:
     @property
     def lumo(self) -> float:
         """Energy of the lowest empty orbital, Hartree; NaN if there is none."""
-        return float(self.energies[self.n_occupied]) if self.n_occupied < len(self.energies) else np.nan
+        return (
+            float(self.energies[self.n_occupied])
+            if self.n_occupied < len(self.energies)
+            else np.nan
+        )
 
     @property
     def occupied(self) -> np.ndarray:

@@ -7,8 +7,8 @@ r"""Charges of atoms and orders of bonds.
 
     B_{AB}^{Mayer} = 2 \sum_s \sum_{\mu \in A} \sum_{\nu \in B} (P^s S)_{\mu\nu} (P^s S)_{\nu\mu},
 
-with P = P^alpha + P^beta; for closed shells B is the sum of (P S)(P S) with the total P. Both kinds of
-charges add up to the charge of the molecule. I. Mayer, Chem. Phys. Lett. 97, 270 (1983).
+with P = P^alpha + P^beta; for closed shells B is the sum of (P S)(P S) with the total P. Charges of
+either kind add up to that of the molecule. I. Mayer, Chem. Phys. Lett. 97, 270 (1983).
 """
 
 from __future__ import annotations
@@ -31,11 +31,7 @@ def mulliken_charges(P: np.ndarray, S: np.ndarray, layout: AOLayout) -> np.ndarr
 
 
 def lowdin_charges(P: np.ndarray, root: np.ndarray, layout: AOLayout) -> np.ndarray:
-    r"""Lowdin charges (n_atoms,), e, of the total density P; root is ``S^(1/2)``.
-
-    They depend on the orientation of the molecule only through rounding, as its AOs come in whole
-    shells.
-    """
+    r"""Lowdin charges (n_atoms,), e, of the total density P; root is ``S^(1/2)``."""
     return np.asarray(layout.numbers) - _of_atoms(np.diag(root @ P @ root), layout)
 
 
