@@ -2,8 +2,8 @@ r"""Predicted operators as starting guesses of PySCF's SCF.
 
     mf.kernel(dm0=linvop.initial_guess(mf, model))
 
-A predicted Fock matrix is diagonalised and filled, a predicted density purified. Before it is handed
-out it must be at least as close to self-consistent as PySCF's own guess,
+A predicted Fock matrix is diagonalised and filled, a predicted density purified. Before it is
+handed out it must be at least as close to self-consistent as PySCF's own guess,
 
 .. math:: \| F[P] P S - S P F[P] \| \le \| F[P_0] P_0 S - S P_0 F[P_0] \| ,
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
 
 __all__ = ["GuessRun", "GuessWarning", "compare_guesses", "initial_guess"]
+
+_GUESSES = ("minao", "atom", "huckel", "mod_huckel", "sap", "vsap", "1e", "hcore")
+"""Names for which PySCF does something else than its default."""
 
 _SAME_AOS = 1e-6
 """Of overlap and, relative to its largest element, kinetic energy."""
@@ -70,9 +73,13 @@ def initial_guess(mf: Any, model: OperatorModel, *, check: bool = True) -> np.nd
         for elements that the model does not know.
     """
     atoms = _atoms(mf, model)
+    predicted = _like(mf, np.asarray(model.predict(atoms)), model.target)
     try:
-        P = _model_density(mf, model, atoms)
-    except _Unusable as error:
+        if model.target == "fock":
+            P = analyse(atoms, fock=predicted, ao=model.ao).density
+        else:
+            P = analyse(atoms, density=predicted, ao=model.ao).density
+    except InputError as error:
         return _own_guess(mf, f"the model's prediction is unusable: {error}")
     if not check:
         return P
@@ -120,7 +127,7 @@ def compare_guesses(
         Its settings are used; it is not changed.
     model : OperatorModel
     names : sequence of str
-        Guesses that PySCF knows.
+        Of PySCF's guesses: minao, atom, huckel, mod_huckel, sap, vsap, 1e, hcore.
 
     Returns
     -------
@@ -131,8 +138,11 @@ def compare_guesses(
     Raises
     ------
     InputError
-        As `initial_guess`.
+        As `initial_guess`, and for a name that is not one of these.
     """
+    unknown = [name for name in names if name not in _GUESSES]
+    if isinstance(names, str) or unknown:
+        raise InputError(f"names: expected some of {', '.join(_GUESSES)}, got {names!r}")
     runs = [_run(mf, "linvop", initial_guess(mf, model))]
     runs += [_run(mf, name, np.asarray(mf.get_init_guess(mf.mol, name))) for name in names]
     return runs
@@ -145,9 +155,6 @@ def _run(mf: Any, name: str, dm0: np.ndarray) -> GuessRun:
     own.callback = lambda env: cycles.append(env["cycle"])
     own.kernel(dm0=dm0)
     return GuessRun(name, len(cycles), float(own.e_tot) * HARTREE, bool(own.converged))
-
-
-# -- PySCF's side ------------------------------------------------------------------------------
 
 
 def _pyscf_guess(mf: Any) -> np.ndarray:
@@ -171,6 +178,7 @@ def _atoms(mf: Any, model: OperatorModel) -> Atoms:
     """The molecule of a mean field that the model can serve."""
     from ase import Atoms
 
+    ao = model.ao  # refuses a model that is not fitted
     kind = type(mf).__name__
     mol = getattr(mf, "mol", None)
     if mol is None or not hasattr(mol, "atom_charges"):
@@ -194,7 +202,7 @@ def _atoms(mf: Any, model: OperatorModel) -> Atoms:
         )
     atoms = Atoms(numbers=numbers, positions=mol.atom_coords() * BOHR)
     atoms.info |= {"charge": state[0], "spin_mult": state[1]}
-    _require_same_aos(mol, System.from_atoms(atoms, model.ao))
+    _require_same_aos(mol, System.from_atoms(atoms, ao))
     return atoms
 
 
@@ -209,39 +217,32 @@ def _channels(mf: Any) -> int:
     raise InputError(f"mf: expected PySCF's RHF, UHF, RKS or UKS, got {type(mf).__name__}")
 
 
+def _basis_name(mol: Any) -> str:
+    return repr(mol.basis) if isinstance(mol.basis, str) else "(custom)"
+
+
 def _require_same_aos(mol: Any, system: System) -> None:
     """Overlaps tell shape and order of AOs; kinetic energies the size, on a lone atom too."""
     n_ao = system.layout.n_ao
     if mol.nao != n_ao:
         raise InputError(
-            f"mf: its AO basis {mol.basis!r} has {mol.nao} AOs here, that of the model {n_ao}"
+            f"mf: its AO basis {_basis_name(mol)} has {mol.nao} AOs here, that of the model {n_ao}"
         )
     for name in ("int1e_ovlp", "int1e_kin"):
         theirs, ours = mol.intor_symmetric(f"{name}_sph"), system.integral(f"{name}_sph")
         off = np.abs(theirs - ours).max() / np.abs(ours).max()
         if off > _SAME_AOS:
             raise InputError(
-                f"mf: its AO basis {mol.basis!r} is not the model's; {name} differs by "
+                f"mf: its AO basis {_basis_name(mol)} is not the model's; {name} differs by "
                 f"{off:.2g} of its largest element, expected at most {_SAME_AOS:g}"
             )
 
 
-# -- the model's side --------------------------------------------------------------------------
-
-
-class _Unusable(Exception):
-    """A prediction from which no density follows."""
-
-
-def _model_density(mf: Any, model: OperatorModel, atoms: Atoms) -> np.ndarray:
-    """Purified density of the predicted operator, in the channels of the mean field."""
-    matrix = np.asarray(model.predict(atoms))
+def _like(mf: Any, matrix: np.ndarray, target: str) -> np.ndarray:
+    """The predicted operator in the spin channels of the mean field."""
     wanted = _channels(mf)
     if wanted == 2 and matrix.ndim == 2:
-        matrix = np.stack([matrix, matrix]) / (2 if model.target == "density" else 1)
-    elif wanted == 1 and matrix.ndim == 3:
-        matrix = matrix.sum(axis=0) if model.target == "density" else matrix.mean(axis=0)
-    try:
-        return analyse(atoms, **{model.target: matrix}, ao=model.ao).density
-    except InputError as error:
-        raise _Unusable(str(error)) from error
+        return np.stack([matrix, matrix]) / (2 if target == "density" else 1)
+    if wanted == 1 and matrix.ndim == 3:
+        return matrix.sum(axis=0) if target == "density" else matrix.mean(axis=0)
+    return matrix

@@ -10,9 +10,11 @@ A fitted density is not quite that. Two ways to purify it:
 
 ``projection``  the N largest occupations become 1, the rest 0. Of all idempotent matrices with
                 trace N this is the closest in the Frobenius norm.
-``mcweeny``     P <- 3 P^2 - 2 P^3 until P^2 = P. Occupations between (1 - sqrt 3)/2 and 1/2 go to 0,
-                those between 1/2 and (1 + sqrt 3)/2 to 1: the same matrix, by products only, where
-                the latter are N; otherwise an error. R. McWeeny, Rev. Mod. Phys. 32, 335 (1960).
+``mcweeny``     P <- 3 P^2 - 2 P^3 until P^2 = P. Occupations between (1 - sqrt 3)/2 and 1/2 go to
+                0, those between 1/2 and (1 + sqrt 3)/2 to 1: the same matrix, by products only,
+                where the latter are N; otherwise an error.
+
+R. McWeeny, Rev. Mod. Phys. 32, 335 (1960).
 """
 
 from __future__ import annotations
