@@ -11,6 +11,10 @@ The map, in the order in which data flows:
 `Ridge`                the solver, with exact leave-one-structure-out
 `PropertyModel`        energies, dipoles and tensors: fit, predict, score, save
 `OperatorModel`        Fock and density matrices, the same
+`analyse`              orbital energies, dipole, charges, energy .. of a Fock or density matrix
+`density_of_states`    levels, broadened
+`initial_guess`        a predicted operator as PySCF's starting guess
+`compare_guesses`      SCF iterations from it and from PySCF's own
 `load`                 a saved model
 `data`                 the shipped water data set
 `InputError`           what is raised when the input is at fault
@@ -35,8 +39,11 @@ if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
     from linvop.models.property import PropertyModel
     from linvop.models.targets import Target
+    from linvop.observables.analysis import analyse
+    from linvop.observables.spectrum import density_of_states
     from linvop.orbitals.shells import AOBasis, Shell
     from linvop.regression.ridge import Ridge
+    from linvop.scf import compare_guesses, initial_guess
 
 __all__ = [
     "AOBasis",
@@ -49,7 +56,11 @@ __all__ = [
     "Shell",
     "Target",
     "__version__",
+    "analyse",
+    "compare_guesses",
     "data",
+    "density_of_states",
+    "initial_guess",
     "label",
     "load",
     "read",
@@ -67,6 +78,10 @@ _HOMES = {
     "Ridge": "linvop.regression.ridge",
     "Shell": "linvop.orbitals.shells",
     "Target": "linvop.models.targets",
+    "analyse": "linvop.observables.analysis",
+    "compare_guesses": "linvop.scf",
+    "density_of_states": "linvop.observables.spectrum",
+    "initial_guess": "linvop.scf",
     "label": "linvop.labelling",
     "load": "linvop.models.loading",
     "read": "linvop.io.structures",

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,7 +30,17 @@ from linvop.conventions import BOHR
 from linvop.errors import InputError
 from linvop.orbitals.shells import AOBasis, AOLayout
 
-__all__ = ["System", "overlap", "point_charge_potential", "potential", "uniform_field"]
+if TYPE_CHECKING:
+    from pyscf.gto import Mole
+
+__all__ = [
+    "System",
+    "molecule",
+    "overlap",
+    "point_charge_potential",
+    "potential",
+    "uniform_field",
+]
 
 # Slots of libcint's arrays, as in its manual.
 _CHARGE_OF, _PTR_COORD, _ATM_SLOTS = 0, 1, 6
@@ -123,6 +134,30 @@ class System:
         return getints2c(
             name, atm, bas, own_env if env is None else env, comp=components, hermi=1, ao_loc=ao_loc
         )
+
+
+def molecule(system: System, charge: int = 0, multiplicity: int | None = None) -> Mole:
+    r"""PySCF's own object for a system, where its methods are wanted and not only integrals.
+
+    Parameters
+    ----------
+    system : System
+    charge : int
+    multiplicity : int, optional
+        2 S + 1; default the lowest that the number of electrons allows.
+    """
+    from pyscf import gto
+
+    symbols = system.layout.symbols
+    lowest = 1 + (sum(system.numbers) - charge) % 2
+    return gto.M(
+        atom=list(zip(symbols, system.positions.tolist(), strict=True)),
+        basis={s: system.ao.raw(s) for s in dict.fromkeys(symbols)},
+        unit="Bohr",
+        charge=charge,
+        spin=(lowest if multiplicity is None else multiplicity) - 1,
+        verbose=0,
+    )
 
 
 def overlap(system: System) -> np.ndarray:

@@ -28,6 +28,7 @@ __all__ = [
     "check_frames",
     "in_state",
     "require_one_state",
+    "state_of",
 ]
 
 MIN_DISTANCE = 0.01
@@ -152,6 +153,27 @@ def charges_and_multiplicities(
             raise InputError(f"{where}: charge {charges[i]} leaves {n_electrons} electrons")
         multiplicities[i] = _multiplicity(atoms, n_electrons, where)
     return charges, multiplicities
+
+
+def state_of(
+    atoms: Atoms, charge: int | None, multiplicity: int | None, source: str = "atoms"
+) -> tuple[int, int]:
+    r"""Total charge and multiplicity of one structure, those given before those it says.
+
+    Raises
+    ------
+    InputError
+        As `charges_and_multiplicities`.
+    """
+    said = atoms.copy()
+    if charge is not None:
+        said.info = {k: v for k, v in said.info.items() if k not in _CHARGE_KEYS}
+        said.info["charge"] = charge
+    if multiplicity is not None:
+        said.info = {k: v for k, v in said.info.items() if k not in _MULTIPLICITY_KEYS}
+        said.info["spin_mult"] = multiplicity
+    charges, multiplicities = charges_and_multiplicities([said], source=source)
+    return int(charges[0]), int(multiplicities[0])
 
 
 def _multiplicity(atoms: Atoms, n_electrons: int, where: str) -> int:

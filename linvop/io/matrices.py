@@ -24,7 +24,7 @@ from linvop.orbitals.shells import AOBasis
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["checked_records"]
+__all__ = ["checked_matrix", "checked_records"]
 
 _OVERLAP_TOLERANCE = 1e-5
 _SYMMETRY_TOLERANCE = 1e-6
@@ -58,10 +58,10 @@ def checked_records(
     for i, atoms in enumerate(frames):
         system = System.from_atoms(atoms, ao)
         where = f"frame {i}"
-        s = _checked(overlap[i], system.layout.n_ao, False, f"{where}: overlap")
+        s = checked_matrix(overlap[i], system.layout.n_ao, False, f"{where}: overlap")
         _check_overlap(s, system, where)
         given: dict[str, Any] = {
-            name: _checked(matrices[i], len(s), True, f"{where}: {name}")
+            name: checked_matrix(matrices[i], len(s), True, f"{where}: {name}")
             for name, matrices in (("fock", fock), ("density", density))
             if matrices is not None
         }
@@ -99,8 +99,24 @@ def _labels_of(frames: Sequence[Atoms]) -> list[dict[str, Any]]:
     return found
 
 
-def _checked(matrix: np.ndarray, n_ao: int, spin: bool, where: str) -> np.ndarray:
-    """A real symmetric matrix, or two of them, of the right size."""
+def checked_matrix(matrix: np.ndarray, n_ao: int, spin: bool, where: str) -> np.ndarray:
+    r"""Return a real symmetric matrix, rounding between it and its transpose taken out.
+
+    Parameters
+    ----------
+    matrix : (n_ao, n_ao) or, if `spin`, (2, n_ao, n_ao)
+    n_ao : int
+    spin : bool
+        Whether two of them, (alpha, beta), are taken too.
+    where : str
+        How messages call it.
+
+    Raises
+    ------
+    InputError
+        For another shape, numbers that are not real or not finite, and matrices that differ from
+        their transpose by more than 1e-6 of their largest element.
+    """
     matrix = np.asarray(matrix)
     shapes = [(n_ao, n_ao), (2, n_ao, n_ao)] if spin else [(n_ao, n_ao)]
     if matrix.shape not in shapes or matrix.dtype.kind not in "fiu":

@@ -24,10 +24,10 @@ import numpy as np
 
 from linvop.conventions import BOHR, HARTREE
 from linvop.errors import ConvergenceError, InputError
+from linvop.integrals import System, molecule
 from linvop.io.dipoles import centre_of_nuclear_charge
 from linvop.io.records import Record
 from linvop.labelling.settings import Settings
-from linvop.orbitals.shells import symbol_of
 
 __all__ = ["calculate"]
 
@@ -68,17 +68,11 @@ def calculate(structure: Record, settings: Settings, matrices: bool = True) -> R
 
 def _mean_field(structure: Record, settings: Settings) -> Any:
     """PySCF's mean-field object, ready to run."""
-    from pyscf import dft, gto, scf
+    from pyscf import dft, scf
 
-    symbols = [symbol_of(int(z)) for z in structure.numbers]
-    mol = gto.M(
-        atom=list(zip(symbols, (structure.positions / BOHR).tolist(), strict=True)),
-        unit="Bohr",
-        basis={s: settings.basis.raw(s) for s in dict.fromkeys(symbols)},
-        charge=structure.charge,
-        spin=structure.multiplicity - 1,
-        verbose=0,
-    )
+    numbers = tuple(int(z) for z in structure.numbers)
+    system = System(numbers, structure.positions / BOHR, settings.basis)
+    mol = molecule(system, structure.charge, structure.multiplicity)
     method = settings.method
     if method == "auto":
         method = "rks" if structure.multiplicity == 1 else "uks"

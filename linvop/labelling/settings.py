@@ -10,7 +10,8 @@ from typing import Any
 from linvop import __version__
 from linvop.errors import InputError
 from linvop.io.records import MATRICES
-from linvop.orbitals.named_sets import own_set
+from linvop.observables.energy import check_functional
+from linvop.orbitals.core_potentials import require_all_electrons
 from linvop.orbitals.shells import AOBasis
 
 __all__ = ["METHODS", "QUANTITIES", "Settings"]
@@ -58,7 +59,7 @@ class Settings:
         if self.n_matrices is not None and self.n_matrices < 0:
             raise InputError(f"n_matrices: expected None or a number >= 0, got {self.n_matrices!r}")
         if self.is_dft:
-            self._check_xc()
+            check_functional(self.xc)
 
     @property
     def basis(self) -> AOBasis:
@@ -79,32 +80,9 @@ class Settings:
         """
         return min(self.conv_tol**0.5, 1e-6)
 
-    def _check_xc(self) -> None:
-        from pyscf.dft import libxc
-
-        try:
-            known = bool(self.xc.strip()) and libxc.parse_xc(self.xc) is not None
-        except Exception as error:  # PySCF's parser raises KeyError, ValueError and others
-            raise InputError(f"xc: PySCF does not know {self.xc!r} ({error})") from error
-        if not known:
-            raise InputError("xc: expected the name of a functional, got an empty one")
-
     def check_species(self, species: Sequence[str]) -> None:
-        r"""Refuse elements that the AO basis lacks or gives an effective core potential.
-
-        linvop's V is that of all the nuclei's charge; a calculation without core electrons
-        has another external potential.
-        """
-        from pyscf.gto.basis import load_ecp
-
-        for s in species:
-            self.basis.shells(s)
-            entry = self.basis.spec if isinstance(self.basis.spec, str) else self.basis.spec[s]
-            if isinstance(entry, str) and own_set(s, entry) is None and load_ecp(entry, s):
-                raise InputError(
-                    f"AO basis {entry!r} is made for an effective core potential on {s}; "
-                    "expected an all-electron set"
-                )
+        r"""Refuse elements that the AO basis lacks or gives an effective core potential."""
+        require_all_electrons(self.basis, species)
 
     def as_dict(self) -> dict[str, Any]:
         r"""All that fixes the labels, as plain values; the shells of the AO basis apart."""

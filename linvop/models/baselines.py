@@ -14,16 +14,13 @@ r"""What an operator model corrects: a cheap operator that is known in closed fo
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from linvop.errors import InputError
-from linvop.integrals import System
+from linvop.integrals import System, molecule
 from linvop.orbitals.shells import AOBasis
-
-if TYPE_CHECKING:
-    from pyscf.gto import Mole
 
 __all__ = ["BASELINES", "baseline", "checked_baseline"]
 
@@ -67,7 +64,7 @@ def baseline(name: str, system: System) -> np.ndarray | None:
 def _atomic_potentials(system: System) -> np.ndarray:
     from pyscf.scf.hf import make_sap
 
-    return make_sap(_molecule(system), {s: _sap(s) for s in set(system.layout.symbols)})
+    return make_sap(molecule(system), {s: _sap(s) for s in set(system.layout.symbols)})
 
 
 @lru_cache(maxsize=128)
@@ -89,23 +86,10 @@ def _atomic_density(ao: AOBasis, symbol: str) -> np.ndarray:
     from pyscf.scf.hf import init_guess_by_atom
 
     one = System((_number(symbol),), np.zeros((1, 3)), ao)
-    return np.asarray(init_guess_by_atom(_molecule(one)))
+    return np.asarray(init_guess_by_atom(molecule(one)))
 
 
 def _number(symbol: str) -> int:
     from pyscf.data.elements import charge
 
     return int(charge(symbol))
-
-
-def _molecule(system: System) -> Mole:
-    from pyscf import gto
-
-    symbols = system.layout.symbols
-    return gto.M(
-        atom=list(zip(symbols, system.positions.tolist(), strict=True)),
-        basis={s: system.ao.raw(s) for s in set(symbols)},
-        unit="Bohr",
-        spin=sum(system.numbers) % 2,
-        verbose=0,
-    )

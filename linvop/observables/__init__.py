@@ -1,0 +1,1 @@
+r"""What follows from an operator: orbitals, density, moments, populations, energy."""

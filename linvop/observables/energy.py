@@ -1,0 +1,73 @@
+r"""The energy of a density, by PySCF's functional evaluated once.
+
+.. math:: E[P] = \operatorname{tr}(P h) + \tfrac12 \operatorname{tr}(P J[P]) + E_{xc}[P] + E_{nn},
+          \qquad F[P] = \partial E / \partial P
+
+No self-consistency: around its minimum E[P] is off by the square of the error of P. F[P] comes with
+it at no cost; its distance from commuting with P says how far from self-consistent P is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.integrals import System, molecule
+
+__all__ = ["check_functional", "evaluated"]
+
+
+def check_functional(xc: str) -> None:
+    r"""Refuse what PySCF does not know.
+
+    Raises
+    ------
+    InputError
+    """
+    from pyscf.dft import libxc
+
+    if not isinstance(xc, str):
+        raise InputError(f"xc: expected the name of a functional, got {xc!r}")
+    try:
+        known = bool(xc.strip()) and libxc.parse_xc(xc) is not None
+    except Exception as error:  # PySCF's parser raises KeyError, ValueError and others
+        raise InputError(f"xc: PySCF does not know {xc!r} ({error})") from error
+    if not known:
+        raise InputError("xc: expected the name of a functional, got an empty one")
+
+
+def evaluated(
+    system: System, density: np.ndarray, xc: str, state: tuple[int, int], grid_level: int
+) -> tuple[float, np.ndarray]:
+    r"""Energy and Fock matrix of a density.
+
+    Parameters
+    ----------
+    system : System
+    density : (n_ao, n_ao) or (2, n_ao, n_ao) float64, PySCF's order
+    xc : str
+        A functional, or "hf".
+    state : (int, int)
+        Charge and multiplicity.
+    grid_level : int
+        PySCF's; labels of `linvop label` have 4.
+
+    Returns
+    -------
+    energy : float, Hartree
+    fock : like density, Hartree
+    """
+    from pyscf import dft, scf
+
+    mol = molecule(system, *state)
+    spins = "U" if density.ndim == 3 else "R"
+    if xc.strip().lower() == "hf":
+        mf = getattr(scf, f"{spins}HF")(mol)
+    else:
+        check_functional(xc)
+        mf = getattr(dft, f"{spins}KS")(mol, xc=xc)
+        mf.grids.level = grid_level
+    core = mf.get_hcore()
+    potential = mf.get_veff(mol, density)
+    energy = float(mf.energy_tot(density, core, potential))
+    return energy, np.asarray(mf.get_fock(core, None, potential, density))

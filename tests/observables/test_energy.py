@@ -1,0 +1,41 @@
+"""E[P] and F[P]."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from linvop.errors import InputError
+from linvop.observables.energy import check_functional, evaluated
+
+
+def state(case):
+    return case.atoms.info["charge"], case.atoms.info["spin_mult"]
+
+
+def test_converged_density_has_the_energy_and_fock_matrix_of_the_scf(case):
+    energy, fock = evaluated(case.system, case.density, case.xc, state(case), 1)
+    assert energy == pytest.approx(case.mf.e_tot, abs=1e-9)
+    np.testing.assert_allclose(fock, case.fock, atol=1e-6)
+
+
+def test_fock_matrix_is_the_derivative_of_the_energy(case):
+    noise = np.random.default_rng(5).normal(size=case.density.shape)
+    along = noise + np.swapaxes(noise, -1, -2)
+
+    def energy(x):
+        return evaluated(case.system, case.density + x * along, case.xc, state(case), 1)[0]
+
+    step = 1e-4
+    slope = (energy(step) - energy(-step)) / (2 * step)
+    fock = evaluated(case.system, case.density, case.xc, state(case), 1)[1]
+    assert slope == pytest.approx(np.sum(fock * along), rel=1e-5)
+
+
+def test_functionals_that_pyscf_does_not_know():
+    check_functional("b3lyp")
+    for xc in ("", "  ", "pbee"):
+        with pytest.raises(InputError, match="xc: "):
+            check_functional(xc)
+    with pytest.raises(InputError, match="expected the name of a functional, got 3"):
+        check_functional(3)
