@@ -1,4 +1,4 @@
-r"""``linvop bench speed | accuracy | ao | memory``."""
+r"""``linvop bench speed | accuracy | ao | operators | memory``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,12 @@ _ACCURACY = """# Accuracy
 
 Written by `linvop bench accuracy --data DIR --write FILE`; every table is replaced by the next
 run. Do not edit the tables.
+"""
+
+_OPERATORS = """# Operators
+
+Tables written by `linvop bench operators --write FILE`; every table is replaced by the next run.
+Do not edit the tables.
 """
 
 _AO_BASIS = """# Which AO basis
@@ -123,6 +129,52 @@ def ao(
             for name in names:
                 picture = (work / name / "scan.png").read_bytes()
                 atomic_bytes(write.parent / f"scan_{name}.png", picture, force=True)
+
+
+@app.command(
+    epilog="Example: linvop bench operators ethanol.h5 --name ethanol --n-train 200 --n-test 100"
+)
+def operators(
+    data: Annotated[
+        str | None,
+        typer.Argument(metavar="DATA", help="Data set of linvop label; default: shipped waters."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the tables.")] = "shipped waters",
+    target: Annotated[str, typer.Option(help="fock or density.")] = "fock",
+    n_train: Annotated[int, typer.Option(min=2, help="First structures.")] = 100,
+    n_test: Annotated[int, typer.Option(min=1, help="Last structures.")] = 20,
+    n_scf: Annotated[int, typer.Option(min=0, help="Test structures for SCF guesses.")] = 0,
+    sizes: Annotated[
+        str, typer.Option(help="Smaller training sets for the last model, commas between.")
+    ] = "",
+    models: Annotated[str, typer.Option(help="Which, with semicolons between; default: all.")] = "",
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Fock or density matrices, orbital energies, charges, SCF guesses, beside plain powers."""
+    with _errors():
+        from linvop.bench.operators import MODELS, measure_operators
+
+        _check(write)
+        report = measure_operators(
+            data,
+            name=name,
+            target=target,
+            n_train=n_train,
+            n_test=n_test,
+            n_scf=n_scf,
+            sizes=_sizes(sizes),
+            models=tuple(m.strip() for m in models.split(";") if m.strip()) or tuple(MODELS),
+            say=_say,
+        )
+        _publish(report, json, write, _OPERATORS)
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(f"--sizes: expected numbers with commas between, got {text!r}") from None
 
 
 @app.command(epilog="Example: linvop bench memory --n 500")

@@ -1,0 +1,252 @@
+r"""Operator models beside the paper's plain powers: matrices, what follows from them, SCF guesses.
+
+A table for each data set (`linvop label`), or for the shipped waters. Every model has the same
+training and test structures, solver and prior. What follows from a predicted matrix is compared
+with what follows, by the same formulas, from the label's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop.bench.machine import describe_machine
+from linvop.bench.tables import Report, Table
+from linvop.errors import InputError
+
+if TYPE_CHECKING:
+    from linvop.io.dataset import Dataset
+    from linvop.models.operator import OperatorModel
+
+__all__ = ["MODELS", "measure_operators"]
+
+_PRODUCTS = {
+    "kappa": 2,
+    "nu": 2,
+    "max_degree": (None, 8),
+    "nu_pair": (1, 1),
+    "pair_max_degree": (None, 7, 6),
+}
+MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain powers, kappa 3": (
+        {"kappa": 3, "resolution": "total", "metric": "ao"},
+        {"baseline": "none"},
+    ),
+    "plain powers, kappa 3, on a baseline": (
+        {"kappa": 3, "resolution": "total", "metric": "ao"},
+        {},
+    ),
+    "by shell, kappa 3, no products": ({"kappa": 3, "metric": "lowdin"}, {"orthogonal": True}),
+    "products, overlap": ({"metric": "overlap", **_PRODUCTS}, {}),
+    "products, lowdin": ({"metric": "lowdin", **_PRODUCTS}, {}),
+    "products, lowdin, orthogonal": ({"metric": "lowdin", **_PRODUCTS}, {"orthogonal": True}),
+}
+"""Parameters of `Basis` and of `OperatorModel`."""
+
+
+def measure_operators(
+    path: str | Path | None,
+    *,
+    name: str = "water",
+    target: str = "fock",
+    n_train: int = 100,
+    n_test: int = 20,
+    n_scf: int = 0,
+    sizes: Sequence[int] = (),
+    ao: str | None = None,
+    models: Sequence[str] = tuple(MODELS),
+    say: Callable[[str], None] | None = None,
+) -> Report:
+    r"""Fit and compare.
+
+    Parameters
+    ----------
+    path : path, optional
+        Data set; default the shipped waters.
+    name : str
+        Of the tables.
+    target : {"fock", "density"}
+    n_train, n_test : int
+        The first and the last structures of those that have the operator.
+    n_scf : int
+        Test structures whose SCF is run from every guess; 0 for none.
+    sizes : sequence of int
+        Smaller training sets, for the last model.
+    ao : str, optional
+        Of the features; default the AO set of the operator.
+    models : sequence of str
+        Of `MODELS`.
+    say : callable, optional
+
+    Raises
+    ------
+    InputError
+        For too few structures, or an unknown model.
+    """
+    import linvop
+
+    unknown = [m for m in models if m not in MODELS]
+    if unknown or not models:
+        raise InputError(f"models: expected some of {'; '.join(MODELS)}, got {'; '.join(unknown)}")
+    data = linvop.Dataset.open(linvop.data.water() if path is None else path).having(target)
+    if len(data) < n_train + n_test:
+        raise InputError(
+            f"{path or 'shipped waters'}: expected {n_train} + {n_test} structures with {target}, "
+            f"got {len(data)}"
+        )
+    train, test = data[:n_train], data[len(data) - n_test :]
+    features = data.settings["ao"] if ao is None else ao
+    rows, fitted = [], None
+    for label in models:
+        if say:
+            say(f"{name}, {label}")
+        row, fitted = _row(label, features, target, train, test)
+        rows.append(row)
+    for size in sizes:
+        if say:
+            say(f"{name}, {models[-1]}, {size} structures")
+        rows.append(_row(models[-1], features, target, train[:size], test)[0])
+    tables = [Table(f"{target}-{name}", f"{name}: {target} matrices", rows, _notes(data, n_test))]
+    if n_scf and fitted is not None:
+        tables.append(_scf_table(name, data, fitted, test[:n_scf], models[-1], say))
+    return Report(describe_machine(), tables)
+
+
+def _row(
+    label: str, ao: str, target: str, train: Dataset, test: Dataset
+) -> tuple[dict[str, Any], OperatorModel]:
+    import linvop
+
+    basis, settings = MODELS[label]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # blocks without features are what the row shows
+        model = linvop.OperatorModel(linvop.Basis(ao=ao, **basis), target, **settings)
+        start = perf_counter()
+        model.fit(train)
+        made = perf_counter()
+        errors = model.score(test)
+        done = perf_counter()
+    near = [v for k, v in errors.items() if k != "all" and "-" not in k]
+    far = [v for k, v in errors.items() if "-" in k]
+    row = {
+        "model": label,
+        "training": len(train),
+        "coefficients": sum(p.coefficients.size for p in model.parts_.values()),
+        "MAE": 1e6 * errors["all"]["mae"],
+        "RMSE": 1e6 * errors["all"]["rmse"],
+        "MAE on site": 1e6 * _joined(near),
+        "MAE between": 1e6 * _joined(far),
+        **_derived(model, test),
+        "fit, s": made - start,
+        "predict, ms": 1e3 * (done - made) / len(test),
+    }
+    return row, model
+
+
+def _joined(parts: list[dict[str, Any]]) -> float:
+    return sum(p["mae"] * p["n"] for p in parts) / sum(p["n"] for p in parts)
+
+
+def _derived(model: OperatorModel, test: Dataset) -> dict[str, float]:
+    """Errors of what follows from the matrices."""
+    from linvop.observables.analysis import analyse
+
+    sums: dict[str, list[np.ndarray]] = {}
+    for record, matrix in zip(test, model.predict(test.frames()), strict=True):
+        atoms = record.atoms()
+        try:
+            found, true = (
+                analyse(atoms, **{model.target: m}, ao=model.ao)  # type: ignore[arg-type]
+                for m in (matrix, getattr(record, model.target))
+            )
+        except InputError:
+            return {"failed": 1.0}
+        if found.orbital_energies is not None and true.orbital_energies is not None:
+            occupied = np.asarray(true.occupations) > 0
+            error = np.abs(found.orbital_energies - true.orbital_energies)
+            sums.setdefault("occupied, meV", []).append(1e3 * error[occupied])
+            lumo = np.abs(np.asarray(found.lumo) - np.asarray(true.lumo))
+            sums.setdefault("LUMO, meV", []).append(1e3 * np.atleast_1d(lumo))
+        sums.setdefault("dipole, me A", []).append(
+            1e3 * np.atleast_1d(np.linalg.norm(found.dipole - true.dipole))
+        )
+        sums.setdefault("charges, me", []).append(
+            1e3 * np.abs(found.lowdin_charges - true.lowdin_charges)
+        )
+    return {k: float(np.concatenate(v).mean()) for k, v in sums.items()}
+
+
+def _notes(data: Dataset, n_test: int) -> list[str]:
+    level = ", ".join(str(data.settings[k]) for k in ("xc", "ao") if data.settings.get(k))
+    return [
+        f"{level}; the last {n_test} structures are the test set; features in the same AO set.",
+        "MAE and RMSE of matrix elements in 1e-6 Hartree (1e-6 for densities), in AOs, over all "
+        "elements, those of one atom, and those between two.",
+        "Mean absolute errors of occupied orbital energies, of the LUMO, of the dipole (norm) and "
+        "of Lowdin charges, from the predicted matrix against from the label's.",
+        "Plain powers: V, V^2, V^3 in AOs, no shell apart, as in the paper's features; "
+        "on a baseline: they correct the superposition of atomic potentials or densities, as all "
+        "rows do whose name does not say plain powers.",
+    ]
+
+
+def _scf_table(
+    name: str,
+    data: Dataset,
+    model: OperatorModel,
+    test: Dataset,
+    label: str,
+    say: Callable[[str], None] | None,
+) -> Table:
+    from linvop.scf import compare_guesses
+
+    counts: dict[str, list[int]] = {}
+    energies = []
+    for k, record in enumerate(test):
+        if say:
+            say(f"{name}, SCF {k + 1} of {len(test)}")
+        runs = compare_guesses(_mean_field(record, data.settings), model)
+        for run in runs:
+            counts.setdefault(run.guess, []).append(run.iterations)
+        energies.append(np.ptp([run.energy for run in runs]))
+    base = np.mean(counts["minao"])
+    rows = [
+        {
+            "guess": guess,
+            "iterations": float(np.mean(n)),
+            "fewest": min(n),
+            "most": max(n),
+            "saved beside minao": f"{100 * (1 - np.mean(n) / base):.0f} %",
+            "most beyond minao": max(a - b for a, b in zip(n, counts["minao"], strict=True)),
+        }
+        for guess, n in counts.items()
+    ]
+    notes = [
+        f"{len(test)} test structures, PySCF's default SCF settings; the model is "
+        f"{label!r}, checked as `initial_guess` does.",
+        f"Largest difference of the converged energies: {1e3 * max(energies):.2g} meV.",
+    ]
+    return Table(f"scf-{name}", f"{name}: SCF iterations by starting guess", rows, notes)
+
+
+def _mean_field(record: Any, settings: Mapping[str, Any]) -> Any:
+    from pyscf import dft, gto, scf
+
+    atoms = record.atoms()
+    mol = gto.M(
+        atom=list(zip(atoms.get_chemical_symbols(), atoms.positions.tolist(), strict=True)),
+        basis=settings["ao"],
+        charge=record.charge,
+        spin=record.multiplicity - 1,
+        verbose=0,
+    )
+    if not settings.get("xc"):
+        return scf.RHF(mol)
+    mf = dft.RKS(mol)
+    mf.xc = settings["xc"]
+    return mf

@@ -1,0 +1,50 @@
+"""The bench of operator models: what its rows say, and that products pay."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from linvop.bench.cli import app
+from linvop.bench.operators import MODELS, measure_operators
+from linvop.errors import InputError
+
+PAPER = "plain powers, kappa 3"
+OURS = "products, lowdin, orthogonal"
+
+
+def test_products_by_shell_beat_plain_powers_on_shipped_waters():
+    report = measure_operators(
+        None, n_train=30, n_test=5, n_scf=1, sizes=(15,), models=(PAPER, OURS)
+    )
+    fits, scf = report.tables
+    paper, ours, fewer = fits.rows
+    assert (paper["training"], ours["training"], fewer["training"]) == (30, 30, 15)
+    for key in ("MAE", "occupied, meV", "LUMO, meV", "dipole, me A", "charges, me"):
+        assert 0 < ours[key] < 0.2 * paper[key], key
+    assert ours["MAE"] < fewer["MAE"]
+    counts = {row["guess"]: row["iterations"] for row in scf.rows}
+    assert counts["linvop"] < counts["minao"]
+
+
+def test_the_command_prints_what_was_measured():
+    result = CliRunner().invoke(
+        app, ["operators", "--n-train", "12", "--n-test", "3", "--models", PAPER, "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    (table,) = json.loads(result.stdout)["tables"]
+    assert table["rows"][0]["model"] == PAPER
+    assert table["rows"][0]["MAE"] > 0
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(InputError, match=r"expected 500 \+ 20 structures with fock, got 120"):
+        measure_operators(None, n_train=500)
+    with pytest.raises(InputError, match=f"expected some of {PAPER}.*got best"):
+        measure_operators(None, models=("best",))
+    assert OURS in MODELS
+    result = CliRunner().invoke(app, ["operators", "--sizes", "ten"])
+    assert result.exit_code == 2
+    assert "--sizes: expected numbers" in result.output
