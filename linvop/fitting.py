@@ -149,7 +149,7 @@ def run_fit(
         For anything wrong with the input; nothing has been written then.
     """
     check_outputs(config.output, outputs(config), force)
-    train, test, true = _data(config)
+    train, test, true, n_copies = _data(config)
     model = config.model
 
     def stage(name: str) -> Callable[[int, int], None]:
@@ -165,6 +165,7 @@ def run_fit(
     metrics: dict[str, Any] = {
         "train": _name(config.train),
         "n_train": model.n_train_,
+        "n_copies_left_out": n_copies,
         "labels": _level(config.train),
         "seconds_to_fit": round(fitted - start, 3),
         "versions": versions(),
@@ -237,12 +238,15 @@ def training_frames(config: FitConfig) -> list[Atoms]:
     return train if config.n_train is None else split(train, config.n_train, config.seed)[0]
 
 
-def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.ndarray]]:
-    """Training and test structures and the latter's labels, all checked."""
+def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.ndarray], int]:
+    """Training and test structures, the latter's labels, all checked; copies a split drops."""
     train = _frames(config.train, config)
     test: list[Atoms] = []
+    n_copies = 0
     if config.n_train is not None:
+        n_all = len(train)
         train, test = split(train, config.n_train, config.seed)
+        n_copies = n_all - len(train) - len(test)
     elif config.test is not None:
         test = _frames(config.test, config)
     species = ordered_species(z for a in train for z in a.numbers)
@@ -252,7 +256,7 @@ def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.nda
         except InputError as error:
             raise InputError(f"[basis] ao, for {s} in {config.train}: {error}") from error
     if not test:
-        return train, test, {}
+        return train, test, {}, n_copies
     source = _test_source(config)
     check_frames(test, source=source, species=species)
     true = {t.name: label_array(t, test, {}, {}, source) for t in config.model.targets}
@@ -262,7 +266,7 @@ def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.nda
             f"{source}: expected charge {state[0]} and multiplicity {state[1]} as in "
             f"{config.train}, got {' and '.join(map(str, require_one_state(test, source)))}"
         )
-    return train, test, true
+    return train, test, true, n_copies
 
 
 def _frames(name: str, config: FitConfig) -> list[Atoms]:

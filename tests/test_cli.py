@@ -233,6 +233,7 @@ def test_split_keeps_copies_on_one_side_and_goes_by_its_seed(tmp_path, no_plots)
     first = json.loads(run("fit", config, "--json").stdout)
     assert first["n_train"] == 20
     assert first["test"]["energy"]["n"] == 10  # 30 distinct ones
+    assert first["n_copies_left_out"] == 3
     again = json.loads(run("fit", config, "--json", "--force").stdout)
     assert again["test"] == first["test"]
     config.write_text(text.replace("seed = 3", "seed = 4"))

@@ -124,6 +124,8 @@ def fit_command(
         if "test" in metrics:
             tables.append(error_table(metrics["test"], f"test ({metrics['test_set']})"))
         print_tables(tables)
+        if metrics["n_copies_left_out"]:
+            typer.echo(f"{metrics['n_copies_left_out']} copies of structures were left out")
         typer.echo(f"wrote {settings.output}: {', '.join(outputs(settings))}")
 
 

@@ -25,10 +25,12 @@ train = "train.xyz"
 ao = ["sto-3g", "6-31g"]
 kappa = [2, 3]
 screening = ["none", 0.3]
+max_degree = [["none", 1], ["none", 6]]  # with nu = 2 in [basis]; 1 is too small for products
 folds = "loo"                  # or a number of folds
 max_columns = 20000            # leave out settings with more
 [basis]
 metric = "lowdin"
+nu = 2
 [targets]
 energy = {}
 [output]

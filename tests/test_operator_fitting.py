@@ -1,0 +1,102 @@
+"""Fits of operators from files to files, on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import linvop
+from linvop.cli import app
+from linvop.io.structures import write
+
+CONFIG = """
+[data]
+train = "shipped:water"
+n_train = 15
+seed = 1
+[basis]
+ao = "6-31g"
+kappa = 2
+metric = "overlap"
+nu_pair = [1, 0]
+pair_max_degree = ["none", 5]
+[targets]
+fock = {}
+"""
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    (folder / "fit.toml").write_text(CONFIG)
+    result = run("fit", folder / "fit.toml", "--json")
+    assert result.exit_code == 0, result.output
+    return folder, json.loads(result.stdout)
+
+
+@pytest.mark.filterwarnings("ignore:.*blocks have no features")
+def test_a_fit_writes_what_it_measured(fitted):
+    folder, metrics = fitted
+    assert {p.name for p in folder.iterdir()} == {
+        "fit.toml",
+        "model.h5",
+        "metrics.json",
+        "parity.png",
+    }
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert metrics["n_train"] == 15
+    assert metrics["n_test"] == 105
+    assert 0 < metrics["test"]["all"]["mae"] < 0.1 * metrics["test"]["all"]["rms"]
+    again = run("fit", folder / "fit.toml")
+    assert again.exit_code == 2
+    assert "exists" in again.output
+
+
+def test_evaluate_and_inspect_say_the_same(fitted):
+    folder, metrics = fitted
+    found = run("evaluate", folder / "model.h5", linvop.data.water(), "--json")
+    assert found.exit_code == 0, found.output
+    assert set(json.loads(found.stdout)) == {"all", "H", "O", "H-H", "H-O"}
+    seen = run("inspect", folder / "model.h5", "--json")
+    assert seen.exit_code == 0, seen.output
+    content = json.loads(seen.stdout)
+    assert content["kind"] == "operator model"
+    assert content["training"]["test"] == metrics["test"]
+    assert run("inspect", folder / "model.h5").exit_code == 0
+
+
+def test_predictions_are_a_data_set(fitted, tmp_path):
+    folder, _ = fitted
+    frames = linvop.Dataset.open(linvop.data.water()).frames()[:3]
+    write(tmp_path / "in.xyz", frames)
+    result = run("predict", folder / "model.h5", tmp_path / "in.xyz", tmp_path / "out.h5")
+    assert result.exit_code == 0, result.output
+    data = linvop.Dataset.open(tmp_path / "out.h5")
+    model = linvop.load(folder / "model.h5")
+    for record, atoms in zip(data, frames, strict=True):
+        np.testing.assert_allclose(record.fock, model.predict(atoms), atol=1e-7)
+    assert data.settings["predicted"] == "by a model of fock"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("predict", "MODEL", "WATER", "out.xyz"), "expected a name ending in .h5"),
+        (("predict", "MODEL", "WATER", "out.h5", "--std"), "--std: operators have none"),
+    ],
+)
+def test_bad_commands_are_refused(fitted, tmp_path, monkeypatch, arguments, message):
+    folder, _ = fitted
+    monkeypatch.chdir(tmp_path)
+    named = {"MODEL": folder / "model.h5", "WATER": linvop.data.water()}
+    result = run(*(named.get(a, a) for a in arguments))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not list(tmp_path.iterdir())
