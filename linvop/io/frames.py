@@ -28,6 +28,7 @@ __all__ = [
     "check_frames",
     "in_state",
     "require_one_state",
+    "require_state",
     "state_of",
 ]
 
@@ -264,3 +265,21 @@ def in_state(
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def require_state(frames: Sequence[Atoms], state: tuple[int, int], source: str) -> None:
+    r"""Refuse structures in another (charge, multiplicity) than that of a model.
+
+    Raises
+    ------
+    InputError
+        Naming the first such frame.
+    """
+    states = np.column_stack(charges_and_multiplicities(frames, source=source))
+    other = np.flatnonzero((states != np.asarray(state)).any(axis=1))
+    if other.size:
+        k = int(other[0])
+        raise InputError(
+            f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
+            f"expected {state[0]} and {state[1]} as in the training data"
+        )

@@ -25,7 +25,7 @@ from linvop.features.design import Progress
 from linvop.features.operators import OperatorFeatures, operator_features, operator_rows
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
-from linvop.io.structures import charges_and_multiplicities, check_frames
+from linvop.io.frames import check_frames, require_state
 from linvop.models.baselines import checked_baseline
 from linvop.models.operator_data import OperatorFrame, OperatorSet, frame_of, operator_set
 from linvop.models.operator_part import BlockPart, fit_block
@@ -273,7 +273,7 @@ class OperatorModel:
         single = hasattr(frames, "positions")
         several: Sequence[Atoms] = [frames] if single else frames  # type: ignore[assignment,list-item]
         several = check_frames(several, source=source, species=self.species_)
-        self._require_state(several, source)
+        require_state(several, self.state_, source)
         features = self.features()
 
         def one(atoms: Atoms) -> np.ndarray:
@@ -397,16 +397,6 @@ class OperatorModel:
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):
             raise InputError("this model is not fitted: call fit(data) first")
-
-    def _require_state(self, frames: Sequence[Atoms], source: str) -> None:
-        states = np.column_stack(charges_and_multiplicities(frames, source=source))
-        other = np.flatnonzero((states != np.asarray(self.state_)).any(axis=1))
-        if other.size:
-            k = int(other[0])
-            raise InputError(
-                f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
-                f"expected {self.state_[0]} and {self.state_[1]} as in the training data"
-            )
 
 
 def _shifted(progress: Progress | None, done: int, n: int) -> Progress | None:

@@ -21,7 +21,7 @@ from linvop.basis.enumeration import Irrep
 from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
-from linvop.io.structures import charges_and_multiplicities, check_frames
+from linvop.io.frames import check_frames, require_state
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
 from linvop.models.remarks import warn_of_alpha, warn_without_angles
@@ -252,7 +252,7 @@ class PropertyModel:
             )
         self._require_fitted()
         frames = check_frames(frames, source=source, species=self.species_)
-        self._require_state(frames, source)
+        require_state(frames, self.state_, source)
         counts = atom_counts(frames, self.species_)
         features = self._features()
         chunks: list[dict[str, np.ndarray]] = []
@@ -353,13 +353,3 @@ class PropertyModel:
         return all(
             p.posterior is not None for parts in self.parts_.values() for p in parts.values()
         )
-
-    def _require_state(self, frames: Sequence[Atoms], source: str) -> None:
-        states = np.column_stack(charges_and_multiplicities(frames, source=source))
-        other = np.flatnonzero((states != np.asarray(self.state_)).any(axis=1))
-        if other.size:
-            k = int(other[0])
-            raise InputError(
-                f"{source}, frame {k}: charge {states[k, 0]} and multiplicity {states[k, 1]}, "
-                f"expected {self.state_[0]} and {self.state_[1]} as in the training data"
-            )
