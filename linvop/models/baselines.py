@@ -62,9 +62,20 @@ def baseline(name: str, system: System) -> np.ndarray | None:
 
 
 def _atomic_potentials(system: System) -> np.ndarray:
-    from pyscf.scf.hf import make_sap
+    r"""``sum_A (mu nu | rho_A)`` of the atoms' electron densities, each a sum of s Gaussians."""
+    from pyscf.df.incore import aux_e2
+    from pyscf.gto.mole import fakemol_for_cgtf_charge
+    from pyscf.lib import unpack_tril
 
-    return make_sap(molecule(system), {s: _sap(s) for s in set(system.layout.symbols)})
+    clouds = [
+        fakemol_for_cgtf_charge(x[None], *_sap(s).T)
+        for s, x in zip(system.layout.symbols, system.positions, strict=True)
+    ]
+    every = clouds[0]
+    for cloud in clouds[1:]:
+        every = every + cloud
+    # The electrons' charge is negative in the tables, and so is that of what feels it.
+    return -unpack_tril(aux_e2(molecule(system), every, "int3c2e", aosym="s2ij").sum(axis=-1))
 
 
 @lru_cache(maxsize=128)

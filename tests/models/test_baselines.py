@@ -1,0 +1,44 @@
+"""Baselines are PySCF's own, made another way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import molecule as named
+
+from linvop.errors import InputError
+from linvop.integrals import System, molecule
+from linvop.models.baselines import baseline, checked_baseline
+
+
+@pytest.mark.parametrize("name", ["CH3CH2OH", "SO2"])
+def test_atomic_potentials_are_pyscfs(name):
+    from pyscf.gto.basis import load
+    from pyscf.scf.hf import get_hcore, make_sap
+
+    system = System.from_atoms(named(name), "def2-svp")
+    mol = molecule(system)
+    tables = {
+        s: np.asarray(load("sapgraspsmall", s)[0][1:], dtype=float)
+        for s in set(system.layout.symbols)
+    }
+    expected = get_hcore(mol) + make_sap(mol, tables)
+    np.testing.assert_allclose(baseline("sap", system), expected, atol=1e-12)
+    np.testing.assert_allclose(baseline("core", system), get_hcore(mol), atol=1e-12)
+
+
+def test_atomic_densities_are_pyscfs():
+    from pyscf.scf.hf import init_guess_by_atom
+
+    system = System.from_atoms(named("CH3CH2OH"), "def2-svp")
+    found = baseline("atoms", system)
+    np.testing.assert_allclose(found, init_guess_by_atom(molecule(system)), atol=1e-9)
+    S = system.integral("int1e_ovlp_sph")
+    assert np.sum(found * S) == pytest.approx(26)
+
+
+def test_names():
+    assert checked_baseline("none", "fock") == "none"
+    assert baseline("none", System.from_atoms(named("H2O"), "sto-3g")) is None
+    with pytest.raises(InputError, match="expected one of none, atoms for density, got 'core'"):
+        checked_baseline("core", "density")
