@@ -16,6 +16,7 @@ import numpy as np
 from linvop.bench.coupling_tables import coupling_tables_table
 from linvop.bench.machine import describe_machine
 from linvop.bench.molecules import sample
+from linvop.bench.predictions import predictions_table
 from linvop.bench.products import products_table
 from linvop.bench.startup import startup_table
 from linvop.bench.tables import Report, Table, verdict
@@ -110,6 +111,7 @@ def measure_speed(
         Table("plans", "Making a plan, once per basis and species (kappa 3, shell)", plan_rows),
         _threads_table(frames, compiled["structure lam 0", "ao"], rounds),
         products_table(rounds=rounds),
+        predictions_table(rounds=rounds),
         coupling_tables_table(),
         start,
     ]

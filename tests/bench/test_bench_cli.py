@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from linvop.bench import speed
 from linvop.bench.cli import app
 from linvop.bench.coupling_tables import coupling_tables_table
 from linvop.bench.molecules import own_molecules
+from linvop.bench.predictions import predictions_table
 from linvop.bench.products import products_table
 from linvop.bench.speed import TARGETS
 
@@ -42,12 +44,24 @@ def _waters(path, n: int = 40) -> None:
 
 def test_speed_has_every_figure_and_writes_its_document(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "products_table", lambda rounds: products_table([4], rounds))
+    small = partial(predictions_table, (None, 2.0), n_parts=1)
+    monkeypatch.setattr(speed, "predictions_table", small)
     monkeypatch.setattr(speed, "coupling_tables_table", lambda: coupling_tables_table(2, 2, 2, 5))
     path = tmp_path / "performance.md"
     done = _run("speed", "--n", 2, "--ao", "sto-3g", "--rounds", 1, "--json", "--write", path)
     assert done.exit_code == 0, done.output
     tables = {t["name"]: t for t in json.loads(done.stdout)["tables"]}
-    assert set(tables) == {"speed", "plans", "threads", "products", "coupling-tables", "start"}
+    assert set(tables) == {
+        "speed",
+        "plans",
+        "threads",
+        "products",
+        "predictions",
+        "coupling-tables",
+        "start",
+    }
+    whole, near = tables["predictions"]["rows"]
+    assert near["pairs"] < whole["pairs"] == 36
     rows = {row["what"]: row for row in tables["speed"]["rows"]}
     assert {name: row["target"] for name, row in rows.items() if row["target"]} == TARGETS
     assert all(row["ratio"] > 0 for row in rows.values())
