@@ -216,3 +216,23 @@ def test_shipped_labels_come_out_again():
     assert found.energy == pytest.approx(record.energy, abs=1e-7)
     np.testing.assert_allclose(found.dipole, record.dipole, atol=1e-6)
     np.testing.assert_allclose(found.orbital_energies, record.orbital_energies, atol=1e-6)
+
+
+def test_closed_shell_is_the_same_in_one_channel_or_two(water):
+    noise = np.random.default_rng(2).normal(size=water.density.shape) * 1e-3
+    P = water.density + noise + noise.T
+    one = of(water, density=P, xc="hf")
+    two = of(water, density=np.stack([P, P]) / 2, xc="hf")
+    for name in ("dipole", "bond_orders", "lowdin_charges", "energy", "idempotency_error"):
+        np.testing.assert_allclose(getattr(two, name), getattr(one, name), rtol=1e-9, err_msg=name)
+    np.testing.assert_allclose(two.density.sum(axis=0), one.density, atol=1e-12)
+    np.testing.assert_allclose(two.natural_occupations.sum(axis=0), one.natural_occupations)
+    assert np.sqrt(2) * two.residual == pytest.approx(one.residual, rel=1e-9)
+
+
+def test_residual_is_that_of_pyscf_s_fock_matrix(water):
+    P = of(water, fock=water.mf.get_hcore()).density
+    F, S = water.mf.get_fock(dm=P), water.overlap
+    expected = np.linalg.norm(F @ P @ S - S @ P @ F)
+    assert expected > 0.1
+    assert of(water, density=P, xc="hf").residual == pytest.approx(expected, rel=1e-9)
