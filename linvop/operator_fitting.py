@@ -75,8 +75,13 @@ def run_operator_fit(
     errors = None
     if test is not None:
         source = _name(config.test or config.train)
-        errors = model.errors(test, source=source)
-        metrics |= {"test_set": source, "n_test": len(test), "test": errors.summary()}
+        errors, derived = model.errors(test, source=source)
+        metrics |= {
+            "test_set": source,
+            "n_test": len(test),
+            "test": errors.summary(),
+            "test_observables": derived,
+        }
     _write(config, metrics, errors, names, force)
     return metrics
 

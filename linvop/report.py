@@ -13,6 +13,7 @@ __all__ = [
     "error_table",
     "fit_table",
     "number",
+    "observable_error_table",
     "operator_error_table",
     "readable_unit",
     "unexplained",
@@ -146,4 +147,22 @@ def operator_error_table(errors: Mapping[str, Mapping[str, Any]], title: str, un
     for kind, e in errors.items():
         values = (factor * e[key] for key in ("mae", "rmse", "max", "rms"))
         table.add_row(kind, *map(number, values), number(e["n"]))
+    return table
+
+
+def observable_error_table(errors: Mapping[str, Mapping[str, Any]]) -> Table:
+    r"""Errors of what follows from predicted operators."""
+    from rich.table import Table
+
+    table = Table(title="what follows from the matrices", title_justify="left")
+    table.add_column("quantity")
+    for heading in ("MAE", "RMSE", "largest", "unit", "number"):
+        table.add_column(heading, justify="right")
+    for name, e in errors.items():
+        if "mae" not in e:
+            table.add_row(name, "-", "-", "-", "", str(e["n"]))
+            continue
+        factor, unit = (1e3, "me") if e["unit"] == "e" else readable_unit(e["unit"])
+        values = (number(factor * e[key]) for key in ("mae", "rmse", "max"))
+        table.add_row(name, *values, unit, str(e["n"]))
     return table

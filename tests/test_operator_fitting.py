@@ -63,7 +63,11 @@ def test_evaluate_and_inspect_say_the_same(fitted):
     folder, metrics = fitted
     found = run("evaluate", folder / "model.h5", linvop.data.water(), "--json")
     assert found.exit_code == 0, found.output
-    assert set(json.loads(found.stdout)) == {"all", "H", "O", "H-H", "H-O"}
+    errors = json.loads(found.stdout)
+    assert set(errors["elements"]) == {"all", "H", "O", "H-H", "H-O"}
+    assert set(errors["observables"]) == set(metrics["test_observables"])
+    assert errors["observables"]["dipole"]["n"] == 120
+    assert run("evaluate", folder / "model.h5", linvop.data.water()).exit_code == 0
     seen = run("inspect", folder / "model.h5", "--json")
     assert seen.exit_code == 0, seen.output
     content = json.loads(seen.stdout)
@@ -81,7 +85,11 @@ def test_predictions_are_a_data_set(fitted, tmp_path):
     data = linvop.Dataset.open(tmp_path / "out.h5")
     model = linvop.load(folder / "model.h5")
     for record, atoms in zip(data, frames, strict=True):
-        np.testing.assert_allclose(record.fock, model.predict(atoms), atol=1e-7)
+        F = model.predict(atoms)
+        np.testing.assert_allclose(record.fock, F, atol=1e-7)
+        found = linvop.analyse(atoms, fock=F, ao="def2-svp")
+        np.testing.assert_allclose(record.orbital_energies, found.orbital_energies, atol=1e-5)
+        np.testing.assert_allclose(record.dipole, found.dipole, atol=1e-5)
     assert data.settings["predicted"] == "by a model of fock"
 
 

@@ -20,7 +20,7 @@ def fit_operator(config: Path, *, force: bool, json: bool) -> None:
     """Fit an operator as a TOML file says."""
     from linvop.config import read_operator_config
     from linvop.operator_fitting import run_operator_fit
-    from linvop.report import operator_error_table
+    from linvop.report import observable_error_table, operator_error_table
 
     settings = read_operator_config(config)
     with progress_bar() as progress:
@@ -36,7 +36,8 @@ def fit_operator(config: Path, *, force: bool, json: bool) -> None:
     )
     if "test" in metrics:
         title = f"test ({metrics['test_set']}, {metrics['n_test']} structures)"
-        print_tables([operator_error_table(metrics["test"], title, model.unit)])
+        tables = [operator_error_table(metrics["test"], title, model.unit)]
+        print_tables([*tables, observable_error_table(metrics["test_observables"])])
     also = ", parity.png" if "test" in metrics else ""
     typer.echo(f"wrote {settings.output}: model.h5, metrics.json{also}")
 
@@ -70,13 +71,15 @@ def predict_operators(
 def evaluate_operators(model: OperatorModel, test: Path, *, json: bool) -> None:
     """Errors of an operator model on a data set."""
     from linvop.io.dataset import Dataset
-    from linvop.report import operator_error_table
+    from linvop.report import observable_error_table, operator_error_table
 
-    errors = model.score(Dataset.open(test).having(model.target), source=str(test))
+    elements, derived = model.errors(Dataset.open(test).having(model.target), source=str(test))
     if json:
-        print_json(errors)
-    else:
-        print_tables([operator_error_table(errors, f"{model.target} on {test}", model.unit)])
+        print_json({"elements": elements.summary(), "observables": derived})
+        return
+    title = f"{model.target} on {test}"
+    table = operator_error_table(elements.summary(), title, model.unit)
+    print_tables([table, observable_error_table(derived)])
 
 
 def operator_content(model: OperatorModel) -> dict[str, Any]:

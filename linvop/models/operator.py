@@ -27,6 +27,7 @@ from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.frames import check_frames, require_state
 from linvop.models.baselines import checked_baseline
+from linvop.models.derived_errors import derived_errors
 from linvop.models.operator_data import OperatorFrame, OperatorSet, frame_of, operator_set
 from linvop.models.operator_part import BlockPart, fit_block
 from linvop.models.operator_scores import MatrixErrors
@@ -303,8 +304,13 @@ class OperatorModel:
 
     def errors(
         self, data: Dataset, *, workers: int | None = None, source: str = "data"
-    ) -> MatrixErrors:
-        r"""Errors of matrix elements on labelled structures, summed up and one by one.
+    ) -> tuple[MatrixErrors, dict[str, dict[str, Any]]]:
+        r"""Errors of matrix elements, and of what follows from the matrix.
+
+        Returns
+        -------
+        MatrixErrors, {quantity: {mae, rmse, max, n, unit}}
+            The latter as `linvop.models.derived_errors` says.
 
         Raises
         ------
@@ -318,7 +324,7 @@ class OperatorModel:
         predicted = self.predict(labelled.frames, workers=workers, source=source)
         for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
             errors.add(atoms, getattr(record, self.target), matrix)
-        return errors
+        return errors, derived_errors(self, labelled.records, predicted)
 
     def score(
         self, data: Dataset, *, workers: int | None = None, source: str = "data"
@@ -327,16 +333,17 @@ class OperatorModel:
 
         Returns
         -------
-        {"all" or kind: {mae, rmse, max, rms, n}}
-            Over all elements, and over those on site (``"O"``) and between atoms (``"H-O"``);
-            Hartree, but for densities.
+        {"all" or kind: {mae, rmse, max, rms, n}, quantity: {mae, rmse, max, n, unit}}
+            Over all elements, over those on site (``"O"``) and between atoms (``"H-O"``),
+            Hartree but for densities; and errors of orbital energies, dipole and charges.
 
         Raises
         ------
         InputError
             As `errors`.
         """
-        return self.errors(data, workers=workers, source=source).summary()
+        elements, derived = self.errors(data, workers=workers, source=source)
+        return elements.summary() | derived
 
     def report(self) -> dict[str, Any]:
         """What the fit found: sizes and, for each block, the solver's report."""

@@ -2,13 +2,16 @@ r"""Predicted operators as a data set, in the file format of labelled ones."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from linvop.errors import InputError
 from linvop.features.design import Progress
 from linvop.integrals import System, overlap
 from linvop.io.dataset import Dataset
 from linvop.io.records import Record
+from linvop.observables.analysis import analyse
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -25,7 +28,10 @@ def predicted_dataset(
     progress: Progress | None = None,
     source: str = "frames",
 ) -> Dataset:
-    r"""Predict operators of structures; with each its overlap.
+    r"""Predict operators of structures; with each its overlap and what follows from it.
+
+    That is the dipole and, from Fock matrices, orbital energies and occupations. A structure whose
+    operator gives none (no gap, a wrong number of electrons) is named in a warning.
 
     Raises
     ------
@@ -37,6 +43,17 @@ def predicted_dataset(
     records = []
     for k, (atoms, matrix) in enumerate(zip(frames, matrices, strict=True)):
         operator: dict[str, Any] = {model.target: matrix}
+        try:
+            found = analyse(atoms, **operator, ao=model.ao)
+        except InputError as error:
+            warnings.warn(f"{source}, frame {k}: no observables: {error}", stacklevel=2)
+        else:
+            operator |= {"dipole": found.dipole}
+            if found.orbital_energies is not None:
+                operator |= {
+                    "orbital_energies": found.orbital_energies,
+                    "occupations": found.occupations,
+                }
         records.append(
             Record(
                 numbers=atoms.numbers,
