@@ -174,8 +174,7 @@ class OperatorModel:
             rows = operator_rows(
                 own, data.frames, workers=workers, progress=step, source=data.source
             )
-            for block in own.blocks:
-                self._fit_block(own, block, *rows.pop(block), values.pop(block), copies, data)
+            self._fit_blocks(own, rows, values, copies, data, workers)
         self._warn_of_blocks()
 
     def _values(
@@ -197,6 +196,31 @@ class OperatorModel:
                     found[block].append((k, frame, values))
         return found
 
+    def _fit_blocks(
+        self,
+        features: OperatorFeatures,
+        rows: dict[OperatorBlock, tuple[np.ndarray, list[np.ndarray]]],
+        values: dict[OperatorBlock, list[tuple[int, OperatorFrame, np.ndarray]]],
+        copies: np.ndarray,
+        data: OperatorSet,
+        workers: int | None,
+    ) -> None:
+        """Fit the blocks of one kind, each on a core of its own; rows and values are used up."""
+
+        def fit(block: OperatorBlock) -> BlockPart:
+            return self._fit_block(
+                features, block, *rows.pop(block), values.pop(block), copies, data
+            )
+
+        # Several threads in one factorisation of this size wait for each other more than they work.
+        with (
+            warnings.catch_warnings(),
+            one_thread_each(workers or available_cores()) as pool,
+        ):
+            warnings.simplefilter("ignore", RegularisationWarning)
+            found = list(pool.map(fit, features.blocks))
+        self.parts_ |= dict(zip(features.blocks, found, strict=True))
+
     def _fit_block(
         self,
         features: OperatorFeatures,
@@ -206,25 +230,24 @@ class OperatorModel:
         values: list[tuple[int, OperatorFrame, np.ndarray]],
         copies: np.ndarray,
         data: OperatorSet,
-    ) -> None:
+    ) -> BlockPart:
         y = [v[frame.rows_of(block, atoms[k])] for k, frame, v in values if len(atoms[k])]
         structure = np.repeat(copies, [len(x) for x in atoms])
         targets = len(operator_blocks(self.ao_, self.species_)[block]) * self.spin_channels_
         joined = np.concatenate(y) if y else np.zeros((0, 2 * block.lam + 1, targets))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RegularisationWarning)
-            try:
-                self.parts_[block], _ = fit_block(
-                    block,
-                    rows,
-                    joined,
-                    structure=structure,
-                    penalty=label_prior(features.labels(block), self.kappa_cost),
-                    solver=self.solver,
-                    scale=self._scale,
-                )
-            except InputError as error:
-                raise InputError(f"{data.source}: {self.target}, {error}") from error
+        try:
+            part, _ = fit_block(
+                block,
+                rows,
+                joined,
+                structure=structure,
+                penalty=label_prior(features.labels(block), self.kappa_cost),
+                solver=self.solver,
+                scale=self._scale,
+            )
+        except InputError as error:
+            raise InputError(f"{data.source}: {self.target}, {error}") from error
+        return part
 
     def _warn_of_blocks(self) -> None:
         unreached = [str(b) for b, p in self.parts_.items() if not p.report["n_columns"]]
