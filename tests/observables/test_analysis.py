@@ -9,8 +9,10 @@ from scipy.linalg import block_diag
 from scipy.spatial.transform import Rotation
 
 import linvop
+from linvop.angular.wigner import rotation_matrix
 from linvop.conventions import HARTREE
 from linvop.errors import InputError
+from linvop.orbitals.order import from_m_order
 
 
 def of(case, **matrices):
@@ -105,14 +107,13 @@ def test_charge_and_multiplicity_are_those_of_the_atoms_unless_given(cation):
 
 
 def test_scalars_stay_and_vectors_turn(case):
-    """AOs turn with the molecule: PySCF's s and p by 1 and R."""
+    """The matrices turned by D on both sides, and no calculation at the new orientation."""
     R = Rotation.from_rotvec([0.4, -1.1, 0.7]).as_matrix()
     turned = case.atoms.copy()
     turned.positions = turned.positions @ R.T + [1.0, -2.0, 0.5]
-    shells = [s for a in turned.get_chemical_symbols() for s in case.system.ao.shells(a)]
-    if max(s.l for s in shells) > 1:
-        pytest.skip("D matrices of l > 1 are tested in tests/angular")
-    D = block_diag(*(np.eye(1) if s.l == 0 else R for s in shells))
+    layout = case.system.layout
+    shells = [s for a in layout.symbols for s in layout.ao.shells(a)]
+    D = from_m_order(block_diag(*(rotation_matrix(s.l, R) for s in shells)), layout)
     a = of(case, fock=case.fock, density=case.density)
     b = linvop.analyse(turned, fock=D @ case.fock @ D.T, density=D @ case.density @ D.T, ao=case.ao)
     for name in (
