@@ -75,7 +75,7 @@ from linvop.labelling import workers
 
 def nap(x):
     os.write(1, b"%d\\n" % os.getpid())  # at once: two workers share the pipe
-    time.sleep(60)
+    time.sleep(600)
 
 if __name__ == "__main__":
     try:
@@ -108,7 +108,7 @@ def test_ctrl_c_stops_the_workers(tmp_path):
     )
     pids = [int(process.stdout.readline()) for _ in range(2)]
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (out, err) == ("stopped\n", "")
     until = time.monotonic() + 5
     while any(map(alive, pids)):
@@ -118,7 +118,7 @@ def test_ctrl_c_stops_the_workers(tmp_path):
 
 def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     text = _SCRIPT.replace('if __name__ == "__main__":', "if True:").replace(
-        "sleep(60)", "sleep(0)"
+        "sleep(600)", "sleep(0)"
     )
     (tmp_path / "script.py").write_text(text)
     done = subprocess.run(
