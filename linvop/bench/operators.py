@@ -129,8 +129,9 @@ def _row(
         start = perf_counter()
         model.fit(train)
         made = perf_counter()
-        errors = model.score(test)
+        elements, derived = model.errors(test)
         done = perf_counter()
+    errors = elements.summary()
     near = [v for k, v in errors.items() if k != "all" and "-" not in k]
     far = [v for k, v in errors.items() if "-" in k]
     row = {
@@ -141,9 +142,9 @@ def _row(
         "RMSE": 1e6 * errors["all"]["rmse"],
         "MAE on site": 1e6 * _joined(near),
         "MAE between": 1e6 * _joined(far),
-        **_derived(model, test),
+        **{t: 1e3 * derived[q]["mae"] for q, t in _SHOWN.items() if q in derived},
         "fit, s": made - start,
-        "predict, ms": 1e3 * (done - made) / len(test),
+        "predict and compare, ms": 1e3 * (done - made) / len(test),
     }
     return row, model
 
@@ -158,14 +159,6 @@ _SHOWN = {
     "dipole": "dipole, me A",
     "lowdin charges": "charges, me",
 }
-
-
-def _derived(model: OperatorModel, test: Dataset) -> dict[str, float]:
-    """Mean absolute errors of what follows from the matrices, in thousandths."""
-    from linvop.models.derived_errors import derived_errors
-
-    found = derived_errors(model, list(test), model.predict(test.frames()))
-    return {title: 1e3 * found[name]["mae"] for name, title in _SHOWN.items() if name in found}
 
 
 def _notes(data: Dataset, n_test: int) -> list[str]:

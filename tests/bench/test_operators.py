@@ -25,6 +25,9 @@ def test_products_by_shell_beat_plain_powers_on_shipped_waters():
     for key in ("MAE", "occupied, meV", "LUMO, meV", "dipole, me A", "charges, me"):
         assert 0 < ours[key] < 0.2 * paper[key], key
     assert ours["MAE"] < fewer["MAE"]
+    for row in fits.rows:  # what is said of all elements lies between its parts
+        parts = sorted([row["MAE on site"], row["MAE between"]])
+        assert parts[0] <= row["MAE"] <= parts[1]
     counts = {row["guess"]: row["iterations"] for row in scf.rows}
     assert counts["linvop"] < counts["minao"]
 
