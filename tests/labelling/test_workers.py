@@ -70,14 +70,17 @@ def test_errors_come_through(workers):
 
 _SCRIPT = """
 import os
+import signal
 import time
 from linvop.labelling import workers
 
 def nap(x):
     os.write(1, b"%d\\n" % os.getpid())  # at once: two workers share the pipe
-    time.sleep(600)
+    time.sleep(60)
 
 if __name__ == "__main__":
+    # Where the tests run in the background of a shell, SIGINT is ignored from the start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         list(workers.run(nap, [1, 2], workers=2, threads=1))
     except KeyboardInterrupt:
@@ -108,7 +111,7 @@ def test_ctrl_c_stops_the_workers(tmp_path):
     )
     pids = [int(process.stdout.readline()) for _ in range(2)]
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=20)
     assert (out, err) == ("stopped\n", "")
     until = time.monotonic() + 5
     while any(map(alive, pids)):
@@ -118,7 +121,7 @@ def test_ctrl_c_stops_the_workers(tmp_path):
 
 def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     text = _SCRIPT.replace('if __name__ == "__main__":', "if True:").replace(
-        "sleep(600)", "sleep(0)"
+        "sleep(60)", "sleep(0)"
     )
     (tmp_path / "script.py").write_text(text)
     done = subprocess.run(
