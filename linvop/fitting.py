@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +45,7 @@ __all__ = [
     "panels",
     "run_fit",
     "split",
+    "split_indices",
     "training_frames",
     "versions",
 ]
@@ -64,6 +65,14 @@ def split(frames: list[Atoms], n_train: int, seed: int) -> tuple[list[Atoms], li
     InputError
         If fewer than n_train + 1 distinct structures are there.
     """
+    train, test = split_indices(frames, n_train, seed)
+    return [frames[k] for k in train], [frames[k] for k in test]
+
+
+def split_indices(
+    frames: Sequence[Atoms], n_train: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""The same as indices of the structures; errors as `split`."""
     groups = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
     _, first = np.unique(groups, return_index=True)
     if len(first) <= n_train:
@@ -71,7 +80,7 @@ def split(frames: list[Atoms], n_train: int, seed: int) -> tuple[list[Atoms], li
             f"n_train = {n_train}: expected fewer than the {len(first)} distinct structures there"
         )
     order = np.sort(first)[np.random.default_rng(seed).permutation(len(first))]
-    return [frames[k] for k in order[:n_train]], [frames[k] for k in order[n_train:]]
+    return order[:n_train], order[n_train:]
 
 
 def check_outputs(folder: Path, names: Iterable[str], force: bool) -> None:

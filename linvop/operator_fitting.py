@@ -3,26 +3,24 @@ r"""One fit of an operator from a configuration to files: model.h5, metrics.json
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import linvop
 from linvop.config import SHIPPED, OperatorFitConfig
 from linvop.errors import InputError
-from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
+from linvop.fitting import all_or_none, check_outputs, metrics_text, split_indices, versions
 from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
 from linvop.models.operator import OperatorModel
 from linvop.plotting import matrix_parity_figure
-from linvop.regression.groups import duplicate_groups
 
 if TYPE_CHECKING:
     from linvop.models.operator_scores import MatrixErrors
 
-__all__ = ["OUTPUTS", "operator_split", "run_operator_fit"]
+__all__ = ["OUTPUTS", "labelled", "run_operator_fit"]
 
 OUTPUTS = ("model.h5", "metrics.json", "parity.png")
 
@@ -56,7 +54,7 @@ def run_operator_fit(
     model = config.model
     names = OUTPUTS if config.test or config.n_train else OUTPUTS[:2]
     check_outputs(config.output, names, force)
-    train, test = _data(config)
+    train, test, n_copies = _data(config)
     start = time.perf_counter()
     model.fit(
         train,
@@ -66,6 +64,7 @@ def run_operator_fit(
     metrics: dict[str, Any] = {
         "train": _name(config.train),
         "n_train": model.n_train_,
+        "n_copies_left_out": n_copies,
         "labels": {k: v for k, v in model.training_.items() if k != "source"},
         "seconds_to_fit": round(time.perf_counter() - start, 3),
         "versions": versions(),
@@ -75,7 +74,7 @@ def run_operator_fit(
     errors = None
     if test is not None:
         source = _name(config.test or config.train)
-        errors, derived = model.errors(test, source=source)
+        errors, derived = model.errors(test, source=source, keep_elements=True)
         metrics |= {
             "test_set": source,
             "n_test": len(test),
@@ -102,40 +101,35 @@ def _write(
             matrix_parity_figure(folder / "parity.png", errors, model.target, model.unit)
 
 
-def _data(config: OperatorFitConfig) -> tuple[Dataset, Dataset | None]:
+def _data(config: OperatorFitConfig) -> tuple[Dataset, Dataset | None, int]:
+    """Training and test structures, and how many copies a split leaves out."""
     target = config.model.target
-    train = _dataset(config.train).having(target)
-    if not len(train):
-        raise InputError(f"{config.train}: expected structures with {target}, got none")
+    train = labelled(config.train, target)
     if config.n_train is not None:
-        return operator_split(train, config.n_train, config.seed)
-    test = None if config.test is None else _dataset(config.test).having(target)
-    if test is not None and not len(test):
-        raise InputError(f"{config.test}: expected structures with {target}, got none")
-    return train, test
+        chosen, rest = split_indices(train.frames(), config.n_train, config.seed)
+        return train[chosen], train[rest], len(train) - len(chosen) - len(rest)
+    return train, None if config.test is None else labelled(config.test, target), 0
 
 
-def _dataset(name: str) -> Dataset:
-    return Dataset.open(linvop.data.water() if name == SHIPPED else name)
-
-
-def operator_split(data: Dataset, n_train: int, seed: int) -> tuple[Dataset, Dataset]:
-    r"""A seeded random split of the distinct structures; their copies are left out.
+def labelled(path: str, target: str) -> Dataset:
+    r"""The structures of a data set that have the operator; a warning counts the others.
 
     Raises
     ------
     InputError
-        If fewer than n_train + 1 distinct structures are there.
+        If none has it.
     """
-    frames = data.frames()
-    groups = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
-    first = np.sort(np.unique(groups, return_index=True)[1])
-    if len(first) <= n_train:
-        raise InputError(
-            f"n_train = {n_train}: expected fewer than the {len(first)} distinct structures there"
+    data = Dataset.open(linvop.data.water() if path == SHIPPED else path)
+    found = data.having(target)
+    if not len(found):
+        raise InputError(f"{path}: expected structures with {target}, got none of {len(data)}")
+    if len(found) < len(data):
+        warnings.warn(
+            f"{path}: {len(data) - len(found)} of {len(data)} structures have no {target} and are "
+            "left out",
+            stacklevel=2,
         )
-    order = first[np.random.default_rng(seed).permutation(len(first))]
-    return data[order[:n_train]], data[order[n_train:]]
+    return found
 
 
 def _name(path: str) -> str:

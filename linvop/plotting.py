@@ -229,12 +229,13 @@ def matrix_parity_figure(path: Path, errors: MatrixErrors, target: str, unit: st
     errors : MatrixErrors
     target, unit : str
     """
-    named = f"({unit or 'no unit'})"
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     from linvop.io.atomic import atomic
 
+    named = f"({unit or 'no unit'})"
+    summary = errors.summary()
     figure = Figure(figsize=(10.5, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
@@ -243,17 +244,24 @@ def matrix_parity_figure(path: Path, errors: MatrixErrors, target: str, unit: st
         left.scatter(true, predicted, s=6, linewidths=0, alpha=0.5, color=colour, label=kind)
         size = np.sort(np.abs(predicted - true))
         place = np.unique(np.geomspace(1, len(size), 400).astype(int)) - 1
-        right.plot(size[place], (place + 1) / len(size), color=colour, label=kind)
+        shown = f"{kind}, MAE {summary[kind]['mae']:.2g}"
+        right.plot(size[place], (place + 1) / len(size), color=colour, label=shown)
     ends = left.get_xlim()
     left.plot(ends, ends, color="0.4", linewidth=0.8, zorder=0)
-    left.set(xlim=ends, ylim=ends, aspect="equal", title=f"elements of the {target} matrix")
+    left.set(
+        xlim=ends, ylim=ends, aspect="equal", title=f"elements of the {target.capitalize()} matrix"
+    )
     left.set_xlabel(f"reference {named}")
     left.set_ylabel(f"predicted {named}")
-    right.set(xscale="log", ylim=(0, 1.02), title="their errors")
+    right.set(
+        xscale="log",
+        ylim=(0, 1.02),
+        title="their errors",
+    )
     right.set_xlim(left=max(right.get_xlim()[0], 1e-4 * right.get_xlim()[1]))
     right.set_xlabel(f"error of an element {named}")
     right.set_ylabel("fraction of elements below")
     right.grid(visible=True, linewidth=0.4, color="0.85")
-    right.legend(loc="upper left", frameon=False, fontsize=9)
+    right.legend(loc="lower right", frameon=False, fontsize=9)
     with atomic(path, False) as beside:
         figure.savefig(beside, dpi=120, format="png")

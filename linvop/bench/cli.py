@@ -1,4 +1,4 @@
-r"""``linvop bench speed | accuracy | ao | operators | memory``."""
+r"""``linvop bench speed | accuracy | ao | operators | structures | memory``."""
 
 from __future__ import annotations
 
@@ -168,6 +168,20 @@ def operators(
             say=_say,
         )
         _publish(report, json, write, _OPERATORS)
+
+
+@app.command(epilog="Example: linvop bench structures --data ../shared/data --out sets")
+def structures(
+    data: Annotated[str, typer.Option(help="Folder with water_monomer/, rmd17_ethanol/, qm7/.")],
+    out: Annotated[Path, typer.Option(help="Folder, which must exist.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Pick the structures of docs/operators.md; linvop label then gives them their operators."""
+    with _errors():
+        from linvop.bench.operator_structures import pick_structures
+
+        for path in pick_structures(data, out, force=force):
+            typer.echo(str(path))
 
 
 def _sizes(text: str) -> list[int]:

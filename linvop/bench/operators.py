@@ -8,7 +8,7 @@ with what follows, by the same formulas, from the label's.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,9 @@ from linvop.errors import InputError
 
 if TYPE_CHECKING:
     from linvop.io.dataset import Dataset
+    from linvop.io.records import Record
     from linvop.models.operator import OperatorModel
+    from linvop.orbitals.shells import AOBasis
 
 __all__ = ["MODELS", "measure_operators"]
 
@@ -111,7 +113,11 @@ def measure_operators(
         if say:
             say(f"{name}, {models[-1]}, {size} structures")
         rows.append(_row(models[-1], features, target, train[:size], test)[0])
-    tables = [Table(f"{target}-{name}", f"{name}: {target} matrices", rows, _notes(data, n_test))]
+    tables = [
+        Table(
+            f"{target}-{name}", f"{name}: {target} matrices", rows, _notes(data, features, n_test)
+        )
+    ]
     if n_scf and fitted is not None:
         tables.append(_scf_table(name, data, fitted, test[:n_scf], models[-1], say))
     return Report(describe_machine(), tables)
@@ -161,10 +167,10 @@ _SHOWN = {
 }
 
 
-def _notes(data: Dataset, n_test: int) -> list[str]:
+def _notes(data: Dataset, features: str, n_test: int) -> list[str]:
     level = ", ".join(str(data.settings[k]) for k in ("xc", "ao") if data.settings.get(k))
     return [
-        f"{level}; the last {n_test} structures are the test set; features in the same AO set.",
+        f"{level}; the last {n_test} structures are the test set; features in {features}.",
         "MAE and RMSE of matrix elements in 1e-6 Hartree (1e-6 for densities), in AOs, over all "
         "elements, those of one atom, and those between two.",
         "Mean absolute errors of occupied orbital energies, of the LUMO, of the dipole (norm) and "
@@ -190,7 +196,7 @@ def _scf_table(
     for k, record in enumerate(test):
         if say:
             say(f"{name}, SCF {k + 1} of {len(test)}")
-        runs = compare_guesses(_mean_field(record, data.settings), model)
+        runs = compare_guesses(_mean_field(record, data.ao, data.settings.get("xc")), model)
         for run in runs:
             counts.setdefault(run.guess, []).append(run.iterations)
         energies.append(np.ptp([run.energy for run in runs]))
@@ -214,19 +220,12 @@ def _scf_table(
     return Table(f"scf-{name}", f"{name}: SCF iterations by starting guess", rows, notes)
 
 
-def _mean_field(record: Any, settings: Mapping[str, Any]) -> Any:
-    from pyscf import dft, gto, scf
+def _mean_field(record: Record, ao: AOBasis, xc: str | None) -> Any:
+    """The calculation that made a label, not run yet."""
+    from pyscf import dft, scf
 
-    atoms = record.atoms()
-    mol = gto.M(
-        atom=list(zip(atoms.get_chemical_symbols(), atoms.positions.tolist(), strict=True)),
-        basis=settings["ao"],
-        charge=record.charge,
-        spin=record.multiplicity - 1,
-        verbose=0,
-    )
-    if not settings.get("xc"):
-        return scf.RHF(mol)
-    mf = dft.RKS(mol)
-    mf.xc = settings["xc"]
-    return mf
+    from linvop.integrals import System, molecule
+
+    mol = molecule(System.from_atoms(record.atoms(), ao), record.charge, record.multiplicity)
+    spins = "U" if record.spin_channels == 2 else "R"
+    return getattr(dft, f"{spins}KS")(mol, xc=xc) if xc else getattr(scf, f"{spins}HF")(mol)

@@ -34,6 +34,7 @@ energy = {}
 gap = { rank = 0, unit = "eV" }
 [solver]
 alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
+covariance = true              # for predict --std; column_scale, kappa_cost, relevance too
 [output]
 dir = "."
 
@@ -132,14 +133,16 @@ def fit_command(
 def predict_command(
     model: Model,
     structures: Annotated[Path, typer.Argument(metavar="IN", help="Structures.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Extended XYZ to write.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Extended XYZ to write; .h5 for operators.")
+    ],
     std: Annotated[
         bool, typer.Option("--std", help="Also write the standard deviation, PROPERTY_std.")
     ] = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Predict properties of structures, in ASE units, into extended XYZ."""
+    """Predict properties into extended XYZ, in ASE units, or operators into a data set (.h5)."""
     with guarded("nothing was written"):
         from linvop.io.structures import check_structure_output, read, write
         from linvop.models.loading import load
@@ -229,6 +232,10 @@ def evaluate_command(
         if isinstance(fitted, OperatorModel):
             from linvop.cli.operators import evaluate_operators
 
+            given = {"--key": key, "--unit": unit, "--target": target, "--plot": plot}
+            for option, value in given.items():
+                if value:
+                    raise InputError(f"{option}: not for a model of operators, as {model} is one")
             evaluate_operators(fitted, test, json=json)
             return
         known = {t.name: t for t in fitted.targets}

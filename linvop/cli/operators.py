@@ -2,6 +2,7 @@ r"""What ``predict``, ``evaluate`` and ``inspect`` do with operator models."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ def fit_operator(config: Path, *, force: bool, json: bool) -> None:
         title = f"test ({metrics['test_set']}, {metrics['n_test']} structures)"
         tables = [operator_error_table(metrics["test"], title, model.unit)]
         print_tables([*tables, observable_error_table(metrics["test_observables"])])
+    if metrics["n_copies_left_out"]:
+        typer.echo(f"{metrics['n_copies_left_out']} copies of structures were left out")
     also = ", parity.png" if "test" in metrics else ""
     typer.echo(f"wrote {settings.output}: model.h5, metrics.json{also}")
 
@@ -70,10 +73,15 @@ def predict_operators(
 
 def evaluate_operators(model: OperatorModel, test: Path, *, json: bool) -> None:
     """Errors of an operator model on a data set."""
-    from linvop.io.dataset import Dataset
+    from linvop.io.dataset import differs_in_level
+    from linvop.operator_fitting import labelled
     from linvop.report import observable_error_table, operator_error_table
 
-    elements, derived = model.errors(Dataset.open(test).having(model.target), source=str(test))
+    trained = {k: v for k, v in model.training_.items() if k in ("method", "xc", "ao")}
+    remark = differs_in_level(test, trained)
+    if remark:
+        warnings.warn(remark, stacklevel=1)
+    elements, derived = model.errors(labelled(str(test), model.target), source=str(test))
     if json:
         print_json({"elements": elements.summary(), "observables": derived})
         return

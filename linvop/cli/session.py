@@ -41,6 +41,9 @@ def guarded(interrupted: str) -> Iterator[None]:
         except OSError as error:
             _say(f"error: {error}")
             raise typer.Exit(2) from None
+        except MemoryError:
+            _say("error: out of memory; take fewer columns (kappa, max_degree) or structures")
+            raise typer.Exit(2) from None
 
 
 def _say(text: str) -> None:

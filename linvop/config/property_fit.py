@@ -42,7 +42,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from linvop.config.reading import check_names, read_toml
+from linvop.config.reading import check_names, naming, read_toml
 from linvop.config.values import (
     alpha,
     alpha_bounds,
@@ -132,11 +132,8 @@ def checked_config(path: Path, tree: dict[str, Any]) -> FitConfig:
         As `read_config`.
     """
     check_names(path, tree, _SECTIONS)
-    try:
+    with naming(path):
         return _checked(path, tree)
-    except InputError as error:
-        text = str(error)
-        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
 
 
 def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:

@@ -3,14 +3,15 @@ r"""A TOML file, and the names of its sections and keys."""
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from linvop.config.values import listed
 from linvop.errors import InputError
 
-__all__ = ["check_names", "read_toml"]
+__all__ = ["check_names", "naming", "read_toml"]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -53,3 +54,13 @@ def check_names(path: Path, tree: dict[str, Any], sections: Mapping[str, tuple[s
     for section, key in (("data", "train"), ("basis", "ao")):
         if key not in tree[section]:
             raise InputError(f"{path}: [{section}] {key} is missing")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What goes wrong inside is said with the file's name."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from error

@@ -12,6 +12,7 @@ with the molecule, and permutes with its atoms, whatever the coefficients.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
@@ -22,20 +23,19 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.design import Progress
-from linvop.features.operators import OperatorFeatures, operator_features, operator_rows
+from linvop.features.operators import OperatorFeatures, operator_features
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.frames import check_frames, require_state
 from linvop.models.baselines import checked_baseline
 from linvop.models.derived_errors import derived_errors
-from linvop.models.operator_data import OperatorFrame, OperatorSet, frame_of, operator_set
-from linvop.models.operator_part import BlockPart, fit_block
+from linvop.models.operator_data import OperatorFrame, OperatorSet, operator_set
+from linvop.models.operator_part import BlockPart
 from linvop.models.operator_scores import MatrixErrors
+from linvop.models.operator_training import OperatorTraining
 from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
 from linvop.orbitals.shells import AOBasis
-from linvop.regression.diagnosis import RegularisationWarning
-from linvop.regression.groups import duplicate_groups
-from linvop.regression.prior import checked_cost, label_prior
+from linvop.regression.prior import checked_cost
 from linvop.regression.problem import check_parameters
 from linvop.regression.ridge import Ridge
 
@@ -102,6 +102,10 @@ class OperatorModel:
         if not isinstance(solver, Ridge):
             raise InputError(f"solver: expected a linvop.Ridge, got {solver!r}")
         check_parameters(solver.alpha, solver.column_scale, solver.alpha_bounds)
+        if solver.covariance:
+            raise InputError(
+                "solver: operators have no standard deviations; covariance must be False"
+            )
         if not isinstance(orthogonal, bool):
             raise InputError(f"orthogonal: expected True or False, got {orthogonal!r}")
         self.basis = basis
@@ -161,93 +165,19 @@ class OperatorModel:
         self.ao_, self.species_, self.state_ = ao.frozen(data.species), data.species, data.state
         self.spin_channels_, self.n_train_ = data.spin_channels, len(data.frames)
         self.training_: dict[str, Any] = {"source": data.source}
-        self.parts_: dict[OperatorBlock, BlockPart] = {}
-        features = self.features()
-        values = self._values(data, workers)
-        self._scale = max(np.abs(v).max() for x in values.values() for _, _, v in x)
-        copies = duplicate_groups(
-            [a.numbers for a in data.frames], [a.positions for a in data.frames]
+        self.parts_: dict[OperatorBlock, BlockPart]
+        blocks = operator_blocks(self.ao_, self.species_)
+        training = OperatorTraining(
+            data=data,
+            target=self.target,
+            frame_of=self._frame,
+            n_targets={b: len(ab) * data.spin_channels for b, ab in blocks.items()},
+            solver=self.solver,
+            kappa_cost=self.kappa_cost,
+            workers=workers or available_cores(),
         )
-        for done, kind in enumerate(features.kinds):
-            own = features.of_kind(kind)
-            step = _shifted(progress, done, len(features.kinds))
-            rows = operator_rows(
-                own, data.frames, workers=workers, progress=step, source=data.source
-            )
-            self._fit_blocks(own, rows, values, copies, data, workers)
+        self.parts_ = training.fit(self.features(), progress)
         self._warn_of_blocks()
-
-    def _values(
-        self, data: OperatorSet, workers: int | None
-    ) -> dict[OperatorBlock, list[tuple[int, OperatorFrame, np.ndarray]]]:
-        """Of each block (structure, frame, values) where the structure has it."""
-        found: dict[OperatorBlock, list[tuple[int, OperatorFrame, np.ndarray]]] = {
-            block: [] for block in operator_blocks(self.ao_, self.species_)
-        }
-
-        def convert(k: int) -> tuple[OperatorFrame, dict[OperatorBlock, np.ndarray]]:
-            frame = self._frame(data.frames[k])
-            matrix = np.asarray(getattr(data.records[k], self.target))
-            return frame, frame.to_blocks(matrix.reshape(-1, *matrix.shape[-2:]))
-
-        with one_thread_each(workers or available_cores()) as pool:
-            for k, (frame, blocks) in enumerate(pool.map(convert, range(len(data.frames)))):
-                for block, values in blocks.items():
-                    found[block].append((k, frame, values))
-        return found
-
-    def _fit_blocks(
-        self,
-        features: OperatorFeatures,
-        rows: dict[OperatorBlock, tuple[np.ndarray, list[np.ndarray]]],
-        values: dict[OperatorBlock, list[tuple[int, OperatorFrame, np.ndarray]]],
-        copies: np.ndarray,
-        data: OperatorSet,
-        workers: int | None,
-    ) -> None:
-        """Fit the blocks of one kind, each on a core of its own; rows and values are used up."""
-
-        def fit(block: OperatorBlock) -> BlockPart:
-            return self._fit_block(
-                features, block, *rows.pop(block), values.pop(block), copies, data
-            )
-
-        # Several threads in one factorisation of this size wait for each other more than they work.
-        with (
-            warnings.catch_warnings(),
-            one_thread_each(workers or available_cores()) as pool,
-        ):
-            warnings.simplefilter("ignore", RegularisationWarning)
-            found = list(pool.map(fit, features.blocks))
-        self.parts_ |= dict(zip(features.blocks, found, strict=True))
-
-    def _fit_block(
-        self,
-        features: OperatorFeatures,
-        block: OperatorBlock,
-        rows: np.ndarray,
-        atoms: list[np.ndarray],
-        values: list[tuple[int, OperatorFrame, np.ndarray]],
-        copies: np.ndarray,
-        data: OperatorSet,
-    ) -> BlockPart:
-        y = [v[frame.rows_of(block, atoms[k])] for k, frame, v in values if len(atoms[k])]
-        structure = np.repeat(copies, [len(x) for x in atoms])
-        targets = len(operator_blocks(self.ao_, self.species_)[block]) * self.spin_channels_
-        joined = np.concatenate(y) if y else np.zeros((0, 2 * block.lam + 1, targets))
-        try:
-            part, _ = fit_block(
-                block,
-                rows,
-                joined,
-                structure=structure,
-                penalty=label_prior(features.labels(block), self.kappa_cost),
-                solver=self.solver,
-                scale=self._scale,
-            )
-        except InputError as error:
-            raise InputError(f"{data.source}: {self.target}, {error}") from error
-        return part
 
     def _warn_of_blocks(self) -> None:
         unreached = [str(b) for b, p in self.parts_.items() if not p.report["n_columns"]]
@@ -257,6 +187,24 @@ class OperatorModel:
                 f"{', ...' if len(unreached) > 4 else ''}) and are predicted as the baseline; a "
                 "larger nu_pair or an AO basis with higher shells reaches them",
                 stacklevel=4,
+            )
+
+    def _warn_of_unseen(self, frames: Sequence[Atoms]) -> None:
+        """Say which atoms or pairs of these structures no coefficient was fitted to."""
+        learned = {b.kind for b, p in self.parts_.items() if p.report.get("n_structures", 2) > 1}
+        unseen: dict[str, None] = {}
+        for block in self.parts_:
+            s, t, on_site = block.kind
+            if block.kind in learned:
+                continue
+            needed = Counter([s] if on_site else [s, t])
+            if any(needed <= Counter(a.get_chemical_symbols()) for a in frames):
+                unseen[s if on_site else f"{s}-{t}"] = None
+        if unseen:
+            warnings.warn(
+                f"{', '.join(unseen)}: in fewer than two of the training structures; these blocks "
+                "are predicted as the baseline",
+                stacklevel=3,
             )
 
     # -- using -----------------------------------------------------------------------------
@@ -298,6 +246,7 @@ class OperatorModel:
         several: Sequence[Atoms] = [frames] if single else frames  # type: ignore[assignment,list-item]
         several = check_frames(several, source=source, species=self.species_)
         require_state(several, self.state_, source)
+        self._warn_of_unseen(several)
         features = self.features()
 
         def one(atoms: Atoms) -> np.ndarray:
@@ -326,9 +275,22 @@ class OperatorModel:
         return matrices if self.spin_channels_ == 2 else matrices[0]
 
     def errors(
-        self, data: Dataset, *, workers: int | None = None, source: str = "data"
+        self,
+        data: Dataset,
+        *,
+        workers: int | None = None,
+        source: str = "data",
+        keep_elements: bool = False,
     ) -> tuple[MatrixErrors, dict[str, dict[str, Any]]]:
         r"""Errors of matrix elements, and of what follows from the matrix.
+
+        Parameters
+        ----------
+        data : Dataset
+        workers, source
+            As for `fit`.
+        keep_elements : bool
+            Whether elements are kept one by one too, for a picture.
 
         Returns
         -------
@@ -343,7 +305,7 @@ class OperatorModel:
         self._require_fitted()
         self.require_ao(data.ao, source)
         labelled = operator_set(data, self.target, source)
-        errors = MatrixErrors(self.ao_)
+        errors = MatrixErrors(self.ao_, keep=keep_elements)
         predicted = self.predict(labelled.frames, workers=workers, source=source)
         for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
             errors.add(atoms, getattr(record, self.target), matrix)
@@ -422,19 +384,9 @@ class OperatorModel:
         return operator_features(self.basis, self.species_, blocks)
 
     def _frame(self, atoms: Atoms) -> OperatorFrame:
-        return frame_of(atoms, self.ao_, self.target, self.baseline, self.orthogonal)
+        system = System.from_atoms(atoms, self.ao_)
+        return OperatorFrame(system, self.target, self.baseline, self.orthogonal)
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):
             raise InputError("this model is not fitted: call fit(data) first")
-
-
-def _shifted(progress: Progress | None, done: int, n: int) -> Progress | None:
-    """Progress over several passes through the same structures."""
-    if progress is None:
-        return None
-
-    def step(k: int, of: int) -> None:
-        progress(done * of + k, n * of)
-
-    return step

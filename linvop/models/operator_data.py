@@ -13,10 +13,11 @@ from linvop.integrals import System, overlap
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
 from linvop.models.baselines import baseline
+from linvop.observables.lowdin import square_roots
 from linvop.orbitals.blocks import couple, uncouple
 from linvop.orbitals.operator_blocks import OperatorBlock, from_blocks, to_blocks
 from linvop.orbitals.order import from_m_order, to_m_order
-from linvop.orbitals.shells import AOBasis, AOLayout
+from linvop.orbitals.shells import AOLayout
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from linvop.io.dataset import Dataset
 
 __all__ = ["OperatorFrame", "OperatorSet", "operator_set"]
-
-_SINGULAR = 1e-10
 
 
 @dataclass(frozen=True)
@@ -159,15 +158,5 @@ class OperatorFrame:
     def _transformation(self, back: bool) -> np.ndarray | None:
         if not self.orthogonal:
             return None
-        s, U = np.linalg.eigh(overlap(self.system))
-        if s[0] < _SINGULAR:
-            raise InputError(
-                f"overlap: smallest eigenvalue {s[0]:.1e}, expected above {_SINGULAR:g}"
-            )
-        power = 0.5 if (self.target == "density") != back else -0.5
-        return (U * s**power) @ U.T
-
-
-def frame_of(atoms: Atoms, ao: AOBasis, target: str, known: str, orthogonal: bool) -> OperatorFrame:
-    """The `OperatorFrame` of a structure."""
-    return OperatorFrame(System.from_atoms(atoms, ao), target, known, orthogonal)
+        root, inverse = square_roots(overlap(self.system))
+        return root if (self.target == "density") != back else inverse

@@ -56,7 +56,7 @@ def fit_block(
     penalty: np.ndarray,
     solver: Ridge,
     scale: float,
-) -> tuple[BlockPart, np.ndarray]:
+) -> BlockPart:
     r"""Fit one block.
 
     Parameters
@@ -76,9 +76,9 @@ def fit_block(
 
     Returns
     -------
-    BlockPart, (n, 2 lam + 1, t) leave-one-structure-out residuals
-        Zero coefficients, and the values as residuals, where nothing can be learned: no
-        feature that varies, or atoms in one structure only. The report's ``learned`` says so.
+    BlockPart
+        Zero coefficients where nothing can be learned: no feature that varies, atoms in one
+        structure only, or no more rows than constants. The report's ``learned`` says so.
 
     Raises
     ------
@@ -101,7 +101,8 @@ def fit_block(
         "learned": False,
         "rms": float(np.sqrt((y**2).mean())) if n else None,
     }
-    possible = p and varies.any() and report["n_structures"] > 1
+    enough = n * m > 1 + scalar  # what the solver asks for
+    possible = p and varies.any() and enough and report["n_structures"] > 1
     if possible and _varies(rows, scalar):
         one = copy(solver)
         try:
@@ -122,7 +123,7 @@ def fit_block(
         residuals[:, varies] = one.loo_residuals_
         report |= one.report() | {"learned": True}
     report["loo_rmse_all"] = float(np.sqrt(np.nanmean(residuals**2))) if residuals.size else None
-    return BlockPart(coefficients, added, report), residuals.reshape(n, m, t)
+    return BlockPart(coefficients, added, report)
 
 
 def _varies(rows: np.ndarray, centred: bool) -> bool:

@@ -20,10 +20,12 @@ class MatrixErrors:
     Parameters
     ----------
     ao : AOBasis
+    keep : bool
+        Whether `elements` has them one by one.
     """
 
-    def __init__(self, ao: AOBasis) -> None:
-        self._ao = ao
+    def __init__(self, ao: AOBasis, *, keep: bool = False) -> None:
+        self._ao, self._keep = ao, keep
         self._sums: dict[str, np.ndarray] = {}
         self._elements: dict[str, list[np.ndarray]] = {}
 
@@ -47,16 +49,15 @@ class MatrixErrors:
             return
         y, error = true[..., chosen], (predicted - true)[..., chosen]
         size = np.abs(error)
-        if kind != "all":
-            self._elements.setdefault(kind, []).append(
-                np.stack([y.ravel(), y.ravel() + error.ravel()])
-            )
+        if self._keep and kind != "all":
+            both = np.stack([y.ravel(), predicted[..., chosen].ravel()])
+            self._elements.setdefault(kind, []).append(both)
         sums = self._sums.setdefault(kind, np.zeros(5))
         sums[:4] += size.sum(), (error**2).sum(), (y**2).sum(), y.size
         sums[4] = max(sums[4], size.max())
 
     def elements(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        r"""Reference and predicted elements of each kind, both (n,)."""
+        r"""Reference and predicted elements of each kind, both (n,); empty unless kept."""
         return {kind: tuple(np.concatenate(x, axis=1)) for kind, x in self._elements.items()}
 
     def summary(self) -> dict[str, dict[str, Any]]:

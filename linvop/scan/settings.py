@@ -181,5 +181,7 @@ def _word(name: str, value: Any) -> str:
         items = value if isinstance(value, list) else [value]
         return " + ".join(_BARE.get(x, f"zeta {x}") for x in items)
     if name in ("max_degree", "pair_max_degree") and isinstance(value, list):
-        return f"{name.replace('_', ' ')} {', '.join(map(str, value))}"
+        first = 1 if name == "max_degree" else 0
+        limits = [f"{k} to {d}" for k, d in enumerate(value, first) if d != "none"]
+        return f"{'nu' if first else 'site factors'} {', '.join(limits)}"
     return value if isinstance(value, str) and name != "sources" else f"{name} {value}"
