@@ -382,6 +382,18 @@ def test_outputs_that_exist_are_kept_unless_forced(tmp_path, no_plots):
     assert json.loads((tmp_path / "out/metrics.json").read_text())["n_train"] == 40
 
 
+def test_running_out_of_memory_is_one_line(tmp_path, monkeypatch):
+    def exhausted(*args, **kwargs):
+        raise MemoryError
+
+    config = write_case(tmp_path)
+    monkeypatch.setattr("linvop.models.property.PropertyModel.fit", exhausted)
+    done = run("fit", config)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith("error: out of memory; take fewer columns")
+    assert not (tmp_path / "model.h5").exists()
+
+
 @pytest.mark.parametrize("stage", ["features", "plots"])
 @pytest.mark.parametrize("existing", [False, True])
 def test_interrupt_leaves_everything_as_it_was(tmp_path, monkeypatch, stage, existing):

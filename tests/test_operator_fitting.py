@@ -53,6 +53,7 @@ def test_a_fit_writes_what_it_measured(fitted):
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert metrics["n_train"] == 15
     assert metrics["n_test"] == 105
+    assert metrics["n_copies_left_out"] == 0
     assert 0 < metrics["test"]["all"]["mae"] < 0.1 * metrics["test"]["all"]["rms"]
     again = run("fit", folder / "fit.toml")
     assert again.exit_code == 2
@@ -67,6 +68,7 @@ def test_evaluate_and_inspect_say_the_same(fitted):
     assert set(errors["elements"]) == {"all", "H", "O", "H-H", "H-O"}
     assert set(errors["observables"]) == set(metrics["test_observables"])
     assert errors["observables"]["dipole"]["n"] == 120
+    assert "180 of 300 structures have no fock and are left out" in found.stderr
     assert run("evaluate", folder / "model.h5", linvop.data.water()).exit_code == 0
     seen = run("inspect", folder / "model.h5", "--json")
     assert seen.exit_code == 0, seen.output
@@ -98,6 +100,13 @@ def test_predictions_are_a_data_set(fitted, tmp_path):
     [
         (("predict", "MODEL", "WATER", "out.xyz"), "expected a name ending in .h5"),
         (("predict", "MODEL", "WATER", "out.h5", "--std"), "--std: operators have none"),
+        (("evaluate", "MODEL", "WATER", "--target", "fock"), "--target: not for a model of oper"),
+        (
+            ("evaluate", "MODEL", "WATER", "--key", "energy=E"),
+            "--key: not for a model",
+        ),
+        (("evaluate", "MODEL", "WATER", "--plot", "p"), "--plot: not for a model of operators"),
+        (("evaluate", "MODEL", "MODEL"), "expected a dataset, got a operator model"),
     ],
 )
 def test_bad_commands_are_refused(fitted, tmp_path, monkeypatch, arguments, message):

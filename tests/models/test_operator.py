@@ -162,9 +162,51 @@ def test_blocks_without_features_are_named():
         linvop.OperatorModel(linvop.Basis("sto-3g", kappa=2)).fit(data)
 
 
+def test_pairs_that_were_not_trained_on_are_named():
+    """A model of single waters knows no O-O pair."""
+    data = water_set(8, "fock")
+    model = linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1)).fit(data)
+    one = data[0].atoms()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(one)
+    other = one.copy()
+    other.positions += [4.0, 0.0, 0.0]
+    with pytest.warns(UserWarning, match="^O-O: in fewer than two of the training structures"):
+        model.predict(one + other)
+
+
+def test_an_element_of_two_structures_does_not_end_the_fit():
+    """Two rows, one of them for the constant: its block stays at the mean, others are learned."""
+    data = water_set(8, "fock")
+    rng = np.random.default_rng(1)
+    frames = [r.atoms() for r in data]
+    for k in range(2):
+        frames.append(Atoms("SH2", positions=frames[k].positions * 1.4 + 0.05 * rng.random((3, 3))))
+    systems = [System.from_atoms(a, "sto-3g") for a in frames]
+    mixed = linvop.Dataset.from_arrays(
+        frames,
+        "sto-3g",
+        overlap=[overlap(s) for s in systems],
+        fock=[potential(s, screening=0.3) for s in systems],
+    )
+    model = linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1), baseline="none").fit(mixed)
+    blocks = model.report()["blocks"]
+    assert not blocks["S lam=0 sigma=+1"]["learned"]
+    assert blocks["O lam=0 sigma=+1"]["learned"]
+    size = sum(s.layout.n_ao**2 for s in systems)
+    elements, _ = model.errors(mixed, keep_elements=True)
+    summary = elements.summary()
+    assert summary["all"]["n"] == size == sum(e["n"] for k, e in summary.items() if k != "all")
+    for kind, (true, predicted) in elements.elements().items():
+        assert np.abs(predicted - true).mean() == pytest.approx(summary[kind]["mae"])
+    assert not model.errors(mixed)[0].elements()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"solver": linvop.Ridge(covariance=True)}, "operators have no standard deviations"),
         ({"target": "energy"}, "target: expected one of fock, density"),
         ({"target": "density", "baseline": "sap"}, "expected one of none, atoms"),
         ({"baseline": "h"}, "expected one of none, core, sap"),

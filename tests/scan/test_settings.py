@@ -7,7 +7,7 @@ import pytest
 
 from linvop import Basis
 from linvop.errors import InputError
-from linvop.scan.settings import read_scan
+from linvop.scan.settings import _word, read_scan
 from tests.scan.conftest import CONFIG
 
 
@@ -41,6 +41,13 @@ def test_settings_are_the_product_of_the_lists(tmp_path):
     labels = [s.label for s in scan.settings]
     assert len(set(labels)) == len(labels)
     assert labels[-1] == "et-2s1p, kappa 3, lowdin, bare V + zeta 0.3"
+
+
+def test_degrees_are_said_by_nu():
+    assert _word("max_degree", ["none", 6]) == "nu 2 to 6"
+    assert _word("max_degree", [4, 6, 5]) == "nu 1 to 4, 2 to 6, 3 to 5"
+    assert _word("pair_max_degree", ["none", 7, 6]) == "site factors 1 to 7, 2 to 6"
+    assert _word("max_degree", 7) == "max_degree 7"
 
 
 def test_what_differs_is_in_the_label_and_nothing_else(tmp_path):
