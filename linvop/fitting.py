@@ -23,7 +23,7 @@ from linvop.io.dataset import level_of_theory
 from linvop.io.frames import in_state
 from linvop.io.hdf5 import json_safe
 from linvop.io.structures import check_frames, read, require_one_state
-from linvop.models.metrics import errors
+from linvop.models.metrics import calibration, errors
 from linvop.models.targets import Target
 from linvop.models.training import label_array
 from linvop.plotting import Errors, Parity, parity_figure
@@ -165,7 +165,12 @@ def run_fit(
         return lambda done, total: progress(name, done, total) if progress else None
 
     start = time.perf_counter()
-    _fit(config, train, stage("training structures"))
+    with _naming(config.train):
+        species = ordered_species(z for a in train for z in a.numbers)
+        size = ", ".join(
+            f"{n} columns of lam = {lam}" for (lam, _), n in model.counts(species).items()
+        )
+        model.fit(train, progress=stage(f"training structures ({size})"), source=config.train)
     fitted = time.perf_counter()
     series = {
         t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
@@ -183,23 +188,31 @@ def run_fit(
     }
     if test:
         source = _test_source(config)
-        predicted = model.predict_arrays(test, progress=stage("test structures"), source=source)
+        predicted = model.predict_arrays(
+            test, progress=stage("test structures"), source=source, std=model.has_std
+        )
         seconds = (time.perf_counter() - fitted) / len(test)
-        for name, values in predicted.items():
-            series[name]["test"] = (true[name], values)
+        for t in model.targets:
+            series[t.name]["test"] = (true[t.name], predicted[t.name])
         metrics |= {"test_set": _name(source), "test": _errors(model, series, "test")}
+        if model.has_std:
+            metrics["calibration"] = {
+                t.name: calibration(true[t.name], predicted[t.name], predicted[f"{t.name}_std"])
+                for t in model.targets
+            }
         metrics["seconds_per_structure"] = round(seconds, 5)
     _write(config, metrics, series, force)
     return metrics
 
 
-def _fit(config: FitConfig, train: list[Atoms], progress: Callable[[int, int], None]) -> None:
-    """Fit; what is wrong with the data is said with the file's name."""
+@contextmanager
+def _naming(source: str) -> Iterator[None]:
+    """What is wrong with the data is said with the file's name."""
     try:
-        config.model.fit(train, progress=progress, source=config.train)
+        yield
     except InputError as error:
         text = str(error)
-        raise InputError(text if config.train in text else f"{config.train}: {text}") from error
+        raise InputError(text if source in text else f"{source}: {text}") from error
 
 
 def _errors(model: PropertyModel, series: dict[str, Series], name: str) -> dict[str, Any]:
@@ -280,10 +293,10 @@ def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.nda
 
 def _frames(name: str, config: FitConfig) -> list[Atoms]:
     path = linvop.data.water() if name == SHIPPED else name
-    units = config.units
+    keys, units = config.keys, config.units
     if _is_dataset(name) and not all(map(_is_dataset, (config.train, _test_source(config)))):
-        units = {}  # they are said of the other file; a data set knows its own
-    frames = read(path, keys=config.keys, units=units)
+        keys, units = {}, {}  # they are said of the other file; a data set knows its own
+    frames = read(path, keys=keys, units=units)
     if config.state is None:
         return frames
     return [frames[k] for k in in_state(frames, config.state, name)[0]]

@@ -768,6 +768,14 @@ def test_units_of_a_data_set_are_known(tmp_path, no_plots):
     done = run("fit", write_case(tmp_path, test=frames, config=mixed), "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["labels"] == {"method": "rks", "xc": "pbe", "ao": "def2-svp"}
+    # So are keys.
+    for atoms in frames:
+        atoms.info["energy_Ha"] = atoms.calc.results.pop("energy")
+    mixed = mixed.replace("[basis]", 'keys = { energy = "energy_Ha" }\n[basis]')
+    (tmp_path / "keys").mkdir()
+    again = run("fit", write_case(tmp_path / "keys", test=frames, config=mixed), "--json")
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["test"] == json.loads(done.stdout)["test"]
 
 
 def test_names_of_outputs_say_what_they_are(fitted, tmp_path):
@@ -798,3 +806,37 @@ def test_labels_of_another_level_are_remarked(tmp_path, no_plots):
     assert (
         "its labels are rhf, sto-3g, and the model was fitted to rks, pbe, def2-svp" in done.stderr
     )
+
+
+def test_results_and_unfinished_labels_can_be_looked_at(fitted, tmp_path):
+    done = run("inspect", fitted / "out/metrics.json")
+    assert done.exit_code == 0, done.output
+    assert "leave one out" in done.output
+    assert "seconds_to_fit" in done.output
+    same = json.loads(run("inspect", fitted / "out/metrics.json", "--json").stdout)
+    assert same == json.loads((fitted / "out/metrics.json").read_text())
+    for text, said in (("{}", "other JSON"), ('{"versions": ', "not valid JSON")):
+        (tmp_path / "other.json").write_text(text)
+        refused(run("inspect", tmp_path / "other.json"), "other.json", said)
+
+    parts = tmp_path / "out.h5.parts"
+    parts.mkdir()
+    (parts / "settings.json").write_text('{"structures": ["a", "b", "c"]}')
+    (parts / "000000.npz").touch()
+    (parts / "000002.json").touch()
+    found = json.loads(run("inspect", parts, "--json").stdout)
+    assert (found["labelled"], found["failed"], found["structures"]) == (1, 1, 3)
+    (parts / "settings.json").write_text("[]")
+    refused(run("inspect", parts), "out.h5.parts", "unfinished run")
+
+
+def test_a_fit_with_covariances_says_how_calibrated_they_are(tmp_path, no_plots):
+    config = CONFIG.replace("[output]", "[solver]\ncovariance = true\n[output]")
+    done = run("fit", write_case(tmp_path, config=config), "--json")
+    assert done.exit_code == 0, done.output
+    sure = json.loads(done.stdout)["calibration"]
+    assert set(sure) == {"energy", "dipole"}
+    again = run("evaluate", tmp_path / "out/model.h5", tmp_path / "test.xyz", "--json")
+    for name, found in json.loads(again.stdout).items():
+        for key, value in found["calibration"].items():
+            assert sure[name][key] == pytest.approx(value, rel=1e-6), key

@@ -25,6 +25,7 @@ cyclicity
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from linvop.basis.labels import TOTAL, SiteLabel
+from linvop.basis.limits import no_more_than
 from linvop.basis.radial import RadialProduct, proportional, radial_product
 from linvop.basis.truncation import shell_degrees
 from linvop.errors import InputError
@@ -141,12 +143,25 @@ class SiteEnumeration:
         inner = sum(self.channel_degrees[c] for c in channels)
         return len(channels) + 1 + shells[a] + shells[b] + inner
 
-    def paths(self, kappa: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """All (sources, channels) of order kappa, as indices."""
-        n_sources, n_channels = len(self.source_names), len(self.channel_names)
-        for channels in product(range(n_channels), repeat=kappa - 1):
-            for sources in product(range(n_sources), repeat=kappa):
+    def paths(
+        self, kappa: int, max_degree: float = math.inf
+    ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """All (sources, channels) of order kappa, as indices, with channels up to a degree."""
+        every_source = list(product(range(len(self.source_names)), repeat=kappa))
+        for channels in self._channels(kappa - 1, max_degree):
+            for sources in every_source:
                 yield sources, channels
+
+    def _channels(self, n: int, max_degree: float) -> Iterator[tuple[int, ...]]:
+        """All sequences of n channels up to a degree, in order."""
+        if n == 0:
+            if max_degree >= 0:
+                yield ()
+            return
+        for c, degree in enumerate(self.channel_degrees):
+            if degree <= max_degree:
+                for rest in self._channels(n - 1, max_degree - degree):
+                    yield (c, *rest)
 
     def columns(
         self, species: str, irrep: Irrep, target: str
@@ -170,16 +185,28 @@ class SiteEnumeration:
         return {}
 
     def _enumerated(self, species: str, irrep: Irrep, target: str) -> list:
-        words = [
-            (sources, channels, a, b)
-            for kappa in range(1, self.kappa + 1)
-            for a, b in self._outer(species, irrep)
-            for sources, channels in self.paths(kappa)
-            if self._is_within(species, channels, a, b)
-            and self._is_kept(species, irrep, target, sources, channels, a, b)
-        ]
-        words = self._drop_proportional(species, irrep, target, words)
+        every = no_more_than(
+            self._words(species, irrep, target),
+            f"{species}, lam = {irrep[0]}, sigma = {irrep[1]:+d}, nu = 1",
+            "lower kappa, set max_degree for nu = 1, or take a smaller ao or a coarser resolution",
+        )
+        words = self._drop_proportional(species, irrep, target, list(every))
         return [(family, *word) for family in range(len(self.screenings)) for word in words]
+
+    def _words(
+        self, species: str, irrep: Irrep, target: str
+    ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], int, int]]:
+        """Words (sources, channels, a, b) within degree and body order, each function once."""
+        for kappa in range(1, self.kappa + 1):
+            if self.max_body_order is not None and 2 * kappa > self.max_body_order:
+                return
+            for a, b in self._outer(species, irrep):
+                room = math.inf
+                if self.max_degree is not None:
+                    room = self.max_degree - (kappa - 1) - self.degree(species, (), a, b)
+                for sources, channels in self.paths(kappa, room):
+                    if self._is_kept(species, irrep, target, sources, channels, a, b):
+                        yield sources, channels, a, b
 
     def labels(self, species: str, irrep: Irrep, target: str) -> list[SiteLabel]:
         r"""Labels of the columns of one centre species and irrep, in storage order."""
@@ -211,12 +238,6 @@ class SiteEnumeration:
             for b, sb in enumerate(shells)
             if irrep in allowed_irreps(sa.l, sb.l, self.lam_max)
         ]
-
-    def _is_within(self, species: str, channels: tuple[int, ...], a: int, b: int) -> bool:
-        """Whether a word is within degree and body order."""
-        if self.max_body_order is not None and 2 * (len(channels) + 1) > self.max_body_order:
-            return False
-        return self.max_degree is None or (self.degree(species, channels, a, b) <= self.max_degree)
 
     def _is_kept(
         self,

@@ -19,6 +19,7 @@ from math import inf
 
 from linvop.basis.enumeration import Irrep, SiteEnumeration, allowed_irreps
 from linvop.basis.labels import PairWordLabel, ProductLabel, SiteLabel
+from linvop.basis.limits import no_more_than
 from linvop.basis.products import ProductEnumeration
 
 __all__ = ["PairFactors", "SiteFactor", "Word", "WordFactor"]
@@ -122,12 +123,17 @@ class PairFactors:
         r"""Words of one irrep, in storage order: family, kappa, a, b, channels, sources."""
         key = "words", s1, s2, irrep
         if key not in self._made:
-            self._made[key] = tuple(self._words(s1, s2, irrep))
+            every = no_more_than(
+                self._words(s1, s2, irrep),
+                f"words between {s1} and {s2}, lam = {irrep[0]}, sigma = {irrep[1]:+d}",
+                "lower kappa, set pair_max_degree, or take a smaller ao or a coarser resolution",
+            )
+            self._made[key] = tuple(every)
         return self._made[key]
 
     def _words(self, s1: str, s2: str, irrep: Irrep) -> Iterator[Word]:
         site = self.site
-        highest = None if None in self.max_degrees else max(x for x in self.max_degrees if x)
+        highest = inf if None in self.max_degrees else max(x for x in self.max_degrees if x)
         bodies = self.max_body_order
         for family in range(len(site.screenings)):
             for kappa in range(1, site.kappa + 1):
@@ -137,9 +143,9 @@ class PairFactors:
                     for b, y in enumerate(site.shells[s2]):
                         if irrep not in allowed_irreps(x.l, y.l, site.lam_max):
                             continue
-                        for sources, channels in site.paths(kappa):
-                            if highest is None or self._degree(s1, s2, channels, a, b) <= highest:
-                                yield family, sources, channels, a, b
+                        room = highest - (kappa - 1) - self._degree(s1, s2, (), a, b)
+                        for sources, channels in site.paths(kappa, room):
+                            yield family, sources, channels, a, b
 
     def _degree(self, s1: str, s2: str, channels: tuple[int, ...], a: int, b: int) -> int:
         site = self.site

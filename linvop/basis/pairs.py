@@ -33,6 +33,7 @@ from linvop.angular.characters import product_sigma
 from linvop.angular.trees import Powers, coupling_trees
 from linvop.basis.enumeration import Irrep
 from linvop.basis.labels import PairLabel
+from linvop.basis.limits import no_more_than
 from linvop.basis.pair_factors import PairFactors, SiteFactor, WordFactor
 
 __all__ = ["EXCHANGES", "PairEnumeration", "PairProduct", "chosen_trees"]
@@ -116,7 +117,12 @@ class PairEnumeration:
         sign = exchange if s1 == s2 else None
         key = s1, s2, irrep, sign
         if key not in self._products:
-            self._products[key] = tuple(self._enumerated(s1, s2, irrep, sign))
+            every = no_more_than(
+                self._enumerated(s1, s2, irrep, sign),
+                f"pairs of {s1} and {s2}, lam = {irrep[0]}, sigma = {irrep[1]:+d}",
+                "lower kappa or nu_pair, or set pair_max_degree",
+            )
+            self._products[key] = tuple(every)
         return self._products[key]
 
     def count(self, s1: str, s2: str, irrep: Irrep, exchange: int | None = None) -> int:

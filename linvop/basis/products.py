@@ -23,6 +23,7 @@ from linvop.angular.characters import product_sigma
 from linvop.angular.trees import Powers, coupling_trees
 from linvop.basis.enumeration import Irrep, SiteEnumeration, allowed_irreps
 from linvop.basis.labels import ProductLabel, SiteLabel
+from linvop.basis.limits import no_more_than
 
 __all__ = ["Factor", "Product", "ProductEnumeration"]
 
@@ -119,7 +120,12 @@ class ProductEnumeration:
         r"""Multisets of factors that couple to an irrep, by order and factors."""
         key = species, irrep
         if key not in self._products:
-            self._products[key] = tuple(self._enumerated(species, irrep))
+            every = no_more_than(
+                self._enumerated(species, irrep),
+                f"{species}, lam = {irrep[0]}, sigma = {irrep[1]:+d}, nu > 1",
+                "lower nu or its max_degree",
+            )
+            self._products[key] = tuple(every)
         return self._products[key]
 
     def count(self, species: str, irrep: Irrep) -> int:

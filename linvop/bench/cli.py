@@ -20,6 +20,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Measure speed, accuracy and memory, each beside its yardstick.",
+    epilog="Example: linvop bench speed",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -46,7 +47,9 @@ run. Do not edit the tables.
 _OPERATORS = """# Operators
 
 Tables written by `linvop bench operators --write FILE`; every table is replaced by the next run.
-Do not edit the tables.
+Do not edit the tables. The shipped waters need nothing else; the structures of the other data sets
+are picked by `linvop bench structures --data DIR --out sets` and get their operators from `linvop
+label`, with the functional and AO set that the notes below a table name.
 """
 
 _AO_BASIS = """# Which AO basis

@@ -16,17 +16,20 @@ __all__ = ["inspect_command"]
 
 def inspect_command(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A model, a data set or structures.")
+        Path,
+        typer.Argument(metavar="FILE", help="A model, a data set, structures, results (.json)."),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What is in a model, a data set or a file of structures."""
+    """What is in a model, a data set, a file of structures, metrics.json or scan.json."""
     with guarded("nothing was written"):
         show = {
             "model": _model,
             "operator model": _operator_model,
             "dataset": _dataset,
             "structures": _structures,
+            "results": _results,
+            "unfinished labels": _unfinished,
         }
         show[_kind(path)](path, json)
 
@@ -37,11 +40,16 @@ def _kind(path: Path) -> str:
 
     from linvop.io.hdf5 import kind_of
 
+    if (path / "settings.json").is_file():
+        return "unfinished labels"
     if not path.is_file():
         what = "expected a file" if path.exists() else "no such file"
         raise InputError(f"{path}: {what}")
     with path.open("rb") as raw:
-        ours = raw.read(6) == b"linvop"
+        start = raw.read(6)
+    ours = start == b"linvop"
+    if path.suffix.lower() == ".json" and start[:1] == b"{":
+        return "results"
     if not ours and not h5py.is_hdf5(path):
         return "structures"
     return kind_of(path, ("model", "operator model", "dataset"))
@@ -146,6 +154,51 @@ def _structures(path: Path, json: bool) -> None:
         "charges": sorted({int(q) for q in charges}),
         "multiplicities": sorted({int(m) for m in multiplicities}),
         "keys": dict(sorted(keys.items())),
+    }
+    if json:
+        print_json(content)
+    else:
+        print_tables(_lines(content))
+
+
+def _results(path: Path, json: bool) -> None:
+    """What a fit or a scan wrote beside its model or picture."""
+    from json import JSONDecodeError, loads
+
+    from linvop.report import error_table
+    from linvop.scan.table import left_out_lines, scan_table
+
+    try:
+        content = loads(path.read_text())
+    except (JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from error
+    if "versions" not in content:
+        raise InputError(f"{path}: expected metrics.json or scan.json of linvop, got other JSON")
+    if json:
+        print_json(content)
+    elif "scanned" in content:
+        print_tables([scan_table(content), *left_out_lines(content)])
+    else:
+        errors = ("leave_one_out", "test")
+        tables = [
+            error_table(content.pop(name), name.replace("_", " "))
+            for name in errors
+            if name in content and all("rmse" in v for v in content[name].values())
+        ]
+        print_tables([*_lines({k: v for k, v in content.items() if k != "report"}), *tables])
+
+
+def _unfinished(path: Path, json: bool) -> None:
+    """The folder of a run of ``linvop label`` that was interrupted."""
+    from linvop.labelling.checkpoints import progress_of
+
+    done, failed, total = progress_of(path)
+    content = {
+        "kind": "unfinished labels",
+        "labelled": done,
+        "failed": failed,
+        "structures": total,
+        "to go on": f"linvop label IN {path.name.removesuffix('.parts')}, as before",
     }
     if json:
         print_json(content)

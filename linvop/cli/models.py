@@ -25,7 +25,7 @@ units = { energy = "Hartree" }
 [basis]
 ao = "linvop-sv"
 kappa = 3
-metric = "lowdin"              # resolution, sources, lam_max too
+metric = "lowdin"              # resolution, sources, lam_max, body_order, cutoff too
 screening = ["none", 0.3]      # bare and screened V; "none" is None
 nu = 2                         # products of site features need a largest degree
 max_degree = ["none", 6]
@@ -34,7 +34,11 @@ energy = {}
 gap = { rank = 0, unit = "eV" }
 [solver]
 alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
-covariance = true              # for predict --std; column_scale, kappa_cost, relevance too
+covariance = true              # for predict --std
+column_scale = 0.5             # columns are scaled by this power of their size
+kappa_cost = 2.0               # prior: what each further power of V costs
+relevance = "shells"           # optional: prior variances of groups of columns from the data
+atom_energies = { H = -13.6, O = -2041.0 }   # optional: of free atoms, eV, for all elements
 [output]
 dir = "."
 
@@ -118,12 +122,16 @@ def fit_command(
         if json:
             print_json(metrics)
             return
-        from linvop.report import error_table, fit_table
+        from linvop.report import calibration_table, error_table, fit_table
 
         tables = [fit_table(metrics["report"], {t.name: t.unit for t in settings.model.targets})]
         tables.append(error_table(metrics["leave_one_out"], "leave one structure out"))
         if "test" in metrics:
             tables.append(error_table(metrics["test"], f"test ({metrics['test_set']})"))
+        if "calibration" in metrics:
+            units = {t.name: t.unit for t in settings.model.targets}
+            title = f"predicted standard deviations ({metrics['test_set']})"
+            tables.append(calibration_table(metrics["calibration"], units, title))
         print_tables(tables)
         if metrics["n_copies_left_out"]:
             typer.echo(f"{metrics['n_copies_left_out']} copies of structures were left out")

@@ -30,7 +30,7 @@ try:
 except ImportError:  # not a POSIX system: two runs on one output are not noticed
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Checkpoints", "digest"]
+__all__ = ["Checkpoints", "digest", "progress_of"]
 
 _SETTINGS = "settings.json"
 _LOCK = ".lock"
@@ -160,6 +160,22 @@ class Checkpoints:
     def __getstate__(self) -> dict[str, Any]:
         """Workers write, and leave the lock to the process that started them."""
         return self.__dict__ | {"_lock": None}
+
+
+def progress_of(folder: Path) -> tuple[int, int, int]:
+    r"""How many structures of an unfinished run are labelled, have failed, and are there in all.
+
+    Raises
+    ------
+    InputError
+        If the folder is not one of a run.
+    """
+    try:
+        total = len(json.loads((folder / _SETTINGS).read_text())["structures"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder}: expected an unfinished run of linvop label") from error
+    failed = sum(p.name != _SETTINGS for p in folder.glob("*.json"))
+    return len(list(folder.glob("*.npz"))), failed, total
 
 
 def _short(value: Any) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.features.design import Progress
+from linvop.features.memory import require_memory
 from linvop.features.operators import OperatorFeatures, operator_rows
 from linvop.features.threads import one_thread_each
 from linvop.models.operator_data import OperatorFrame, OperatorSet
@@ -109,6 +110,7 @@ class OperatorTraining:
         progress: Progress | None,
     ) -> dict[OperatorBlock, BlockPart]:
         """Fit the blocks of one kind; their values are used up."""
+        self._require_memory(features, values)
         rows = operator_rows(
             features,
             self.data.frames,
@@ -138,6 +140,22 @@ class OperatorTraining:
         with warnings.catch_warnings(), one_thread_each(self.workers) as pool:
             warnings.simplefilter("ignore", RegularisationWarning)  # the reports have them
             return dict(zip(features.blocks, pool.map(fit, features.blocks), strict=True))
+
+    def _require_memory(self, features: OperatorFeatures, values: Values) -> None:
+        """Rows of all blocks of a kind are there at once, those being solved once more."""
+        if features.basis.cutoff is not None:
+            return  # how many pairs it leaves is known when they are made
+        sizes = [
+            8.0 * sum(len(v) for *_, v in values[b]) * (2 * b.lam + 1) * features.count(b)
+            for b in features.blocks
+        ]
+        s, t, on_site = features.blocks[0].kind
+        require_memory(
+            sum(sizes) + self.workers * max(sizes),
+            f"{self.data.source}: {self.target} of {len(self.data.frames)} structures, "
+            f"{f'atoms {s}' if on_site else f'pairs {s}-{t}'} with up to "
+            f"{max(features.count(b) for b in features.blocks)} features",
+        )
 
 
 def _shifted(progress: Progress | None, done: int, n: int) -> Progress | None:

@@ -10,7 +10,7 @@ targets that share an irrep share its design matrix and its factorisation.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from linvop.basis.enumeration import Irrep
 from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
+from linvop.features.memory import require_memory
 from linvop.io.frames import check_frames, require_state
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
@@ -46,6 +47,9 @@ __all__ = ["PropertyModel"]
 
 _CHUNK = 512
 """Structures predicted at a time: features are made, used and dropped."""
+
+_SOLVER_COPIES = 2
+"""Rows, in units of those of one irrep, that a fit holds beside them; `linvop bench memory`."""
 
 
 class PropertyModel:
@@ -173,6 +177,11 @@ class PropertyModel:
         groups = duplicate_groups(
             [a.numbers for a in data.frames], [a.positions for a in data.frames]
         )
+        if len(groups) > 1 and not groups.any():
+            raise InputError(
+                f"{data.source}: expected structures that differ, got {len(groups)} copies of one"
+            )
+        self._require_memory(data)
         rows = structure_rows(
             self._features(), data.frames, workers=workers, progress=progress, source=data.source
         )
@@ -338,9 +347,30 @@ class PropertyModel:
 
     # -- shared ----------------------------------------------------------------------------
 
+    def counts(self, species: Iterable[str | int]) -> dict[Irrep, int]:
+        r"""Columns of each irrep of the targets, for a list of species, before any is made."""
+        found = self.basis.counts(species, target="structure", irreps=self._irreps())
+        return {
+            irrep: sum(n for (_, *own), n in found.items() if tuple(own) == irrep)
+            for irrep in self._irreps()
+        }
+
+    def _irreps(self) -> tuple[Irrep, ...]:
+        return tuple(sorted({irrep for t in self.targets for irrep in t.irreps}))
+
     def _features(self):
-        irreps = tuple(sorted({irrep for t in self.targets for irrep in t.irreps}))
-        return self.basis.compile(self.species_, irreps, "structure")
+        return self.basis.compile(self.species_, self._irreps(), "structure")
+
+    def _require_memory(self, data: TrainingSet) -> None:
+        """The rows of all irreps are there at once, and those of one in the solver's copies."""
+        counts = self.counts(self.species_)
+        n = len(data.frames)
+        sizes = [8.0 * n * (2 * lam + 1) * p for (lam, _), p in counts.items()]
+        columns = " and ".join(f"{p} of lam = {lam}" for (lam, _), p in counts.items())
+        require_memory(
+            sum(sizes) + _SOLVER_COPIES * max(sizes),
+            f"{data.source}: {n} structures x features, {columns}",
+        )
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):

@@ -28,19 +28,13 @@ if TYPE_CHECKING:
 
     from linvop.models.property import PropertyModel
 
-__all__ = ["count_columns", "measure_setting", "seconds_per_structure"]
+__all__ = ["measure_setting", "seconds_per_structure"]
 
 _ROUNDS = 5
 _YARDSTICK = "et-3s2p"
 """A small set that every element has."""
 
 Progress = Callable[[int, int], None]
-
-
-def count_columns(model: PropertyModel, species: Sequence[str]) -> int:
-    """Number of columns of all irreps of the targets, products included."""
-    irreps = sorted({irrep for t in model.targets for irrep in t.irreps})
-    return model.basis.count(species, target="structure", irreps=irreps)
 
 
 def measure_setting(
@@ -95,7 +89,7 @@ def measure_setting(
             return {"reason": str(error)}
     seconds, yardstick = seconds_per_structure(fitted, frames, n_timed)
     return {
-        "columns": count_columns(fitted, fitted.species_),
+        "columns": sum(fitted.counts(fitted.species_).values()),
         "targets": _targets(fitted, *predicted),
         "seconds_per_structure": seconds,
         "seconds_yardstick": yardstick,

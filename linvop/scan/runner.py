@@ -15,7 +15,7 @@ from linvop.fitting import all_or_none, check_outputs, metrics_text, training_fr
 from linvop.io.atomic import atomic_text
 from linvop.io.structures import check_frames, require_one_state
 from linvop.models.training import label_array
-from linvop.scan.measure import count_columns, measure_setting
+from linvop.scan.measure import measure_setting
 from linvop.scan.picture import scan_figure
 from linvop.scan.ranking import order_of_errors, pareto_front
 from linvop.scan.settings import ScanConfig, Setting
@@ -23,6 +23,8 @@ from linvop.scan.store import FinishedSettings, data_digest, setting_key
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from linvop.models.property import PropertyModel
 
 __all__ = ["OUTPUTS", "run_scan"]
 
@@ -108,10 +110,9 @@ def _measured(
             progress("settings", k, n)
         model = setting.fit.model
         key = setting_key(data, model, species, validation)
-        columns = count_columns(model, species)
         measured = finished.load(key)
-        if config.max_columns is not None and columns > config.max_columns:
-            reason = f"more than {config.max_columns} columns"
+        columns, reason = _columns(model, species, config.max_columns)
+        if reason is not None:
             measured = {"key": key, "columns": columns, "reason": reason}
         elif measured is None:
             measured = measure_setting(
@@ -129,6 +130,19 @@ def _measured(
     if progress is not None:
         progress("settings", n, n)
     return rows
+
+
+def _columns(
+    model: PropertyModel, species: tuple[str, ...], limit: int | None
+) -> tuple[int | None, str | None]:
+    """Number of columns, and why they are too many if they are."""
+    try:
+        columns = sum(model.counts(species).values())
+    except InputError as error:
+        return None, str(error)
+    if limit is not None and columns > limit:
+        return columns, f"more than {limit} columns"
+    return columns, None
 
 
 def _check_sets(config: ScanConfig, species: tuple[str, ...]) -> None:

@@ -168,6 +168,10 @@ def _fit(path: Path, tree: dict[str, Any], scanned: dict[str, Any]) -> FitConfig
         if before or not found or key not in _BASIS:
             raise
         section = "scan" if key in scanned else "basis"
+        if key in ("max_degree", "pair_max_degree") and {"nu", "nu_pair"} & set(scanned):
+            said += (
+                "; scan it with the largest nu in [basis], where a degree of 1 means no products"
+            )
         raise InputError(f"{path}: [{section}] {said}") from error
 
 
@@ -182,6 +186,11 @@ def _word(name: str, value: Any) -> str:
         return " + ".join(_BARE.get(x, f"zeta {x}") for x in items)
     if name in ("max_degree", "pair_max_degree") and isinstance(value, list):
         first = 1 if name == "max_degree" else 0
-        limits = [f"{k} to {d}" for k, d in enumerate(value, first) if d != "none"]
+        limits = [_limit(k, d) for k, d in enumerate(value, first) if d != "none"]
         return f"{'nu' if first else 'site factors'} {', '.join(limits)}"
     return value if isinstance(value, str) and name != "sources" else f"{name} {value}"
+
+
+def _limit(order: int, degree: float) -> str:
+    """A largest degree; a product of that order has a degree of that order at least."""
+    return f"{order} none" if degree < order else f"{order} to {degree}"

@@ -240,3 +240,19 @@ def test_of_several_states_one_is_fitted(waters):
         PropertyModel(BASIS).fit(mixed, state=(2, 1))
     with pytest.raises(InputError, match=r"state: expected integers"):
         PropertyModel(BASIS).fit(mixed, state=("0", 1))
+
+
+def test_copies_of_one_structure_are_not_a_training_set(waters):
+    frames = [waters[0].copy() for _ in range(4)]
+    for k, atoms in enumerate(frames):
+        atoms.info["energy"] = -2000.0 + k
+    with pytest.raises(InputError, match=r"^here: .* differ, got 4 copies of one"):
+        PropertyModel(BASIS).fit(frames, source="here")
+
+
+def test_rows_that_no_memory_holds_are_refused_before_they_are_made(waters, monkeypatch):
+    monkeypatch.setattr("linvop.features.memory.memory_of_machine", lambda: 2**12)
+    with pytest.raises(InputError, match=r"here: 20 structures x features, \d+ of lam = 0: .* GiB"):
+        PropertyModel(BASIS).fit(waters[:20], source="here")
+    monkeypatch.setattr("linvop.features.memory.memory_of_machine", lambda: 2**28)
+    PropertyModel(BASIS).fit(waters[:20])

@@ -5,7 +5,7 @@ import pytest
 
 from linvop import Basis, PropertyModel
 from linvop.regression.ridge import Ridge
-from linvop.scan.measure import count_columns, measure_setting, seconds_per_structure
+from linvop.scan.measure import measure_setting, seconds_per_structure
 from tests.scan.conftest import waters
 
 BASIS = Basis(ao="sto-3g", kappa=2, metric="lowdin")
@@ -49,7 +49,8 @@ def test_columns_are_those_of_the_fit(products):
     found = measure_setting(model, frames, n_timed=1)
     model.fit(frames)
     by_irrep = {i: len(p.coefficients) for t in model.parts_.values() for i, p in t.items()}
-    assert found["columns"] == count_columns(model, ("H", "O")) == sum(by_irrep.values())
+    assert model.counts(["O", "H"]) == by_irrep
+    assert found["columns"] == sum(by_irrep.values())
 
 
 def test_what_cannot_be_fitted_has_a_reason():
