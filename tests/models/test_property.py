@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 
 import numpy as np
 import pytest
@@ -256,3 +257,14 @@ def test_rows_that_no_memory_holds_are_refused_before_they_are_made(waters, monk
         PropertyModel(BASIS).fit(waters[:20], source="here")
     monkeypatch.setattr("linvop.features.memory.memory_of_machine", lambda: 2**28)
     PropertyModel(BASIS).fit(waters[:20])
+
+
+def test_copies_of_a_structure_are_left_out_together(waters):
+    turned = waters[3].copy()
+    turned.rotate(40, "z")
+    turned.info["energy"] = waters[3].calc.results["energy"]
+    model = PropertyModel(BASIS, solver=Ridge(1e-2, column_scale=0))
+    left_out = copy(model).fit([*waters[:30], turned]).loo_predictions_["energy"][[3, 30]]
+    without = copy(model).fit([*waters[:3], *waters[4:30]]).predict_arrays([waters[3]])["energy"]
+    assert abs(without[0] - turned.info["energy"]) > 1e-6
+    np.testing.assert_allclose(left_out, without[0], rtol=0, atol=1e-9)
