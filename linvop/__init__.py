@@ -2,23 +2,24 @@ r"""linvop: linear models of molecules from the external potential.
 
 The map, in the order in which data flows:
 
-=====================  ====================================================================
-`read`, `Dataset`      structures with labels, from extended XYZ, ASE formats or HDF5
-`label`                PySCF reference calculations into a data set
-`AOBasis`, `Shell`     the atomic orbitals in which V is written
-`Basis`                which contractions of V are features; names, counts, evaluates them
-`Target`               what is learned, beyond ``"energy"``, ``"dipole"``, ``"polarizability"``
-`Ridge`                the solver, with exact leave-one-structure-out
-`PropertyModel`        energies, dipoles and tensors: fit, predict, score, save
-`OperatorModel`        Fock and density matrices, the same
-`analyse`              orbital energies, dipole, charges, energy .. of a Fock or density matrix
-`density_of_states`    levels, broadened
-`initial_guess`        a predicted operator as PySCF's starting guess
-`compare_guesses`      SCF iterations from it and from PySCF's own
-`load`                 a saved model
-`data`                 the shipped water data set
-`InputError`           what is raised when the input is at fault
-=====================  ====================================================================
+========================  =========================================================================
+`read`, `Dataset`         structures with labels, from extended XYZ, ASE formats or HDF5
+`label`                   PySCF reference calculations into a data set
+`AOBasis`, `Shell`        the atomic orbitals in which V is written
+`Basis`                   which contractions of V are features; names, counts, evaluates them
+`Target`                  what is learned, beyond ``"energy"``, ``"dipole"``, ``"polarizability"``
+`Ridge`                   the solver, with exact leave-one-structure-out
+`PropertyModel`           energies, dipoles and tensors: fit, predict, score, save
+`OperatorModel`           Fock and density matrices, the same
+`EffectiveOperatorModel`  a small Fock matrix that gives a larger calculation's observables
+`analyse`                 orbital energies, dipole, charges, energy .. of a Fock or density matrix
+`density_of_states`       levels, broadened
+`initial_guess`           a predicted operator as PySCF's starting guess
+`compare_guesses`         SCF iterations from it and from PySCF's own
+`load`                    a saved model
+`data`                    the shipped water data set
+`InputError`              what is raised when the input is at fault
+========================  =========================================================================
 
 Names are imported when they are first used, so that ``import linvop`` costs nothing.
 """
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from linvop.io.dataset import Dataset
     from linvop.io.structures import read
     from linvop.labelling import label
+    from linvop.models.effective import EffectiveOperatorModel
     from linvop.models.loading import load
     from linvop.models.operator import OperatorModel
     from linvop.models.property import PropertyModel
@@ -49,6 +51,7 @@ __all__ = [
     "AOBasis",
     "Basis",
     "Dataset",
+    "EffectiveOperatorModel",
     "InputError",
     "OperatorModel",
     "PropertyModel",
@@ -73,6 +76,7 @@ _HOMES = {
     "Basis": "linvop.features.basis",
     "Dataset": "linvop.io.dataset",
     "InputError": "linvop.errors",
+    "EffectiveOperatorModel": "linvop.models.effective",
     "OperatorModel": "linvop.models.operator",
     "PropertyModel": "linvop.models.property",
     "Ridge": "linvop.regression.ridge",

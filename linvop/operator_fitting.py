@@ -20,7 +20,7 @@ from linvop.plotting import matrix_parity_figure
 if TYPE_CHECKING:
     from linvop.models.operator_scores import MatrixErrors
 
-__all__ = ["OUTPUTS", "labelled", "run_operator_fit"]
+__all__ = ["OUTPUTS", "labelled", "run_operator_fit", "source_name"]
 
 OUTPUTS = ("model.h5", "metrics.json", "parity.png")
 
@@ -59,10 +59,10 @@ def run_operator_fit(
     model.fit(
         train,
         progress=lambda k, n: progress("training structures", k, n) if progress else None,
-        source=_name(config.train),
+        source=source_name(config.train),
     )
     metrics: dict[str, Any] = {
-        "train": _name(config.train),
+        "train": source_name(config.train),
         "n_train": model.n_train_,
         "n_copies_left_out": n_copies,
         "labels": {k: v for k, v in model.training_.items() if k != "source"},
@@ -73,7 +73,7 @@ def run_operator_fit(
     }
     errors = None
     if test is not None:
-        source = _name(config.test or config.train)
+        source = source_name(config.test or config.train)
         errors, derived = model.errors(test, source=source, keep_elements=True)
         metrics |= {
             "test_set": source,
@@ -132,5 +132,6 @@ def labelled(path: str, target: str) -> Dataset:
     return found
 
 
-def _name(path: str) -> str:
+def source_name(path: str) -> str:
+    """How metrics and messages call a data set."""
     return path if path == SHIPPED else Path(path).name

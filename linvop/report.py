@@ -150,11 +150,13 @@ def operator_error_table(errors: Mapping[str, Mapping[str, Any]], title: str, un
     return table
 
 
-def observable_error_table(errors: Mapping[str, Mapping[str, Any]]) -> Table:
+def observable_error_table(
+    errors: Mapping[str, Mapping[str, Any]], title: str = "what follows from the matrices"
+) -> Table:
     r"""Errors of what follows from predicted operators."""
     from rich.table import Table
 
-    table = Table(title="what follows from the matrices", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("quantity")
     for heading in ("MAE", "RMSE", "largest", "unit", "number"):
         table.add_column(heading, justify="right")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import linvop.config.effective_fit
 import linvop.config.operator_fit
 import linvop.config.property_fit
-from linvop.config import read_config, read_operator_config, read_toml
+from linvop.config import read_config, read_effective_config, read_operator_config, read_toml
+from linvop.config.effective_fit import is_effective_fit
 from linvop.config.operator_fit import is_operator_fit
 from linvop.errors import InputError
 from linvop.features.basis import Basis
@@ -100,8 +102,19 @@ def test_shipped_configurations_are_read():
     paths = sorted((Path(__file__).parents[1] / "fits").glob("*/config.toml"))
     assert paths
     for path in paths:
-        read = read_operator_config if is_operator_fit(read_toml(path)) else read_config
+        tree = read_toml(path)
+        read = read_operator_config if is_operator_fit(tree) else read_config
+        if is_effective_fit(tree):
+            read = read_effective_config
         assert read(path).output == path.parent
+
+
+def test_the_example_of_effective_operators_is_one(tmp_path):
+    _, _, after = linvop.config.effective_fit.__doc__.partition("::\n")
+    (tmp_path / "c.toml").write_text(textwrap.dedent(after.partition("Paths are")[0]))
+    read = read_effective_config(tmp_path / "c.toml")
+    assert read.model.weights == {"orbital_energies": 1.0, "dipole": 2.0}
+    assert (read.model.levels.window, read.model.levels.width) == (30.0, 10.0)
 
 
 OPERATOR = """

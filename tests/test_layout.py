@@ -35,6 +35,7 @@ ORDER = [
     ["config"],
     ["fitting"],
     ["operator_fitting"],
+    ["effective_fitting"],
     ["quickstart"],
     ["scan"],
     ["bench"],
@@ -102,6 +103,9 @@ def test_no_circles_between_modules():
     # ``model.save`` hands the model to the module that also makes models of files.
     modules["linvop.models.property"].discard("linvop.models.storage.save_property_model")
     modules["linvop.models.operator"].discard("linvop.models.operator_storage.save_operator_model")
+    modules["linvop.models.effective"].discard(
+        "linvop.models.effective_storage.save_effective_model"
+    )
     graph = {
         name: {x for x in (*names, *(n.rpartition(".")[0] for n in names)) if x in modules}
         for name, names in modules.items()

@@ -1,4 +1,4 @@
-r"""``linvop bench speed | accuracy | ao | operators | structures | memory``."""
+r"""``linvop bench speed | accuracy | ao | operators | effective | structures | memory``."""
 
 from __future__ import annotations
 
@@ -168,6 +168,39 @@ def operators(
             n_scf=n_scf,
             sizes=_sizes(sizes),
             models=tuple(m.strip() for m in models.split(";") if m.strip()) or tuple(MODELS),
+            say=_say,
+        )
+        _publish(report, json, write, _OPERATORS)
+
+
+@app.command(
+    epilog="Example: linvop bench effective --data water.h5 --n-train 200 --n-test 100 "
+    "--write docs/operators.md"
+)
+def effective(
+    data: Annotated[
+        str | None, typer.Option(help="Data set with orbital energies; default: shipped waters.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the table calls the data.")] = "shipped waters",
+    n_train: Annotated[int, typer.Option(min=2, help="The first structures.")] = 100,
+    n_test: Annotated[int, typer.Option(min=1, help="The last ones.")] = 20,
+    ao: Annotated[str, typer.Option(help="Of the operator.")] = "sto-3g",
+    sizes: Annotated[str, typer.Option(help="Smaller training sets too, such as 50,100.")] = "",
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Small-basis operators with a larger calculation's observables, beside the projected one."""
+    with _errors():
+        from linvop.bench.effective import measure_effective
+
+        _check(write)
+        report = measure_effective(
+            data,
+            name=name,
+            ao=ao,
+            n_train=n_train,
+            n_test=n_test,
+            sizes=_sizes(sizes),
             say=_say,
         )
         _publish(report, json, write, _OPERATORS)

@@ -56,10 +56,16 @@ def _kind(path: Path) -> str:
 
 
 def _operator_model(path: Path, json: bool) -> None:
+    from linvop.cli.effective import effective_content
     from linvop.cli.operators import operator_content
-    from linvop.models.operator_storage import load_operator_model
+    from linvop.models.loading import load
+    from linvop.models.operator import OperatorModel
 
-    content = {**operator_content(load_operator_model(path)), "header": _header(path)}
+    model = load(path)
+    operator = model if isinstance(model, OperatorModel) else model.operator_  # type: ignore[union-attr]
+    content = {**operator_content(operator), "header": _header(path)}
+    if operator is not model:
+        content |= effective_content(model)  # type: ignore[arg-type]
     if json:
         print_json(content)
         return

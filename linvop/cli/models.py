@@ -50,6 +50,13 @@ fock = {}                      # or density; baseline = "sap", orthogonal = true
 ao = "def2-svp"
 nu_pair = [1, 1]               # features of atom pairs: site factors on either atom
 pair_max_degree = ["none", 6, 6]
+
+\b
+Or a small-basis operator that gives a larger calculation's observables:
+[targets.effective]
+ao = "sto-3g"                  # its basis
+quantities = ["orbital_energies", "dipole"]    # charges too
+n_virtual = 1                  # window, width, weights, start, baseline, orthogonal too
 """
 
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
@@ -108,10 +115,17 @@ def fit_command(
     """Fit a model as a TOML file says; write model.h5, metrics.json and parity plots."""
     with guarded("nothing was written"):
         from linvop.config import read_config, read_toml
+        from linvop.config.effective_fit import is_effective_fit
         from linvop.config.operator_fit import is_operator_fit
         from linvop.fitting import outputs, run_fit
 
-        if is_operator_fit(read_toml(config)):
+        tree = read_toml(config)
+        if is_effective_fit(tree):
+            from linvop.cli.effective import fit_effective
+
+            fit_effective(config, force=force, json=json)
+            return
+        if is_operator_fit(tree):
             from linvop.cli.operators import fit_operator
 
             fit_operator(config, force=force, json=json)
@@ -154,15 +168,17 @@ def predict_command(
     with guarded("nothing was written"):
         from linvop.io.structures import check_structure_output, read, write
         from linvop.models.loading import load
-        from linvop.models.operator import OperatorModel
+        from linvop.models.property import PropertyModel
 
         fitted = load(model)
-        if isinstance(fitted, OperatorModel):
+        if not isinstance(fitted, PropertyModel):
             from linvop.cli.operators import predict_operators
+            from linvop.models.operator import OperatorModel
 
             if std:
                 raise InputError("--std: operators have none")
-            predict_operators(fitted, structures, out, force=force, json=json)
+            operator = fitted if isinstance(fitted, OperatorModel) else fitted.operator_
+            predict_operators(operator, structures, out, force=force, json=json)
             return
         check_structure_output(out, force)
         frames = read(structures)
@@ -232,19 +248,24 @@ def evaluate_command(
         from linvop.io.structures import read
         from linvop.models.loading import load
         from linvop.models.metrics import calibration, errors
-        from linvop.models.operator import OperatorModel
+        from linvop.models.property import PropertyModel
         from linvop.models.training import label_array
         from linvop.report import calibration_table, error_table
 
         fitted = load(model)
-        if isinstance(fitted, OperatorModel):
+        if not isinstance(fitted, PropertyModel):
+            from linvop.cli.effective import evaluate_effective
             from linvop.cli.operators import evaluate_operators
+            from linvop.models.operator import OperatorModel
 
             given = {"--key": key, "--unit": unit, "--target": target, "--plot": plot}
             for option, value in given.items():
                 if value:
                     raise InputError(f"{option}: not for a model of operators, as {model} is one")
-            evaluate_operators(fitted, test, json=json)
+            if isinstance(fitted, OperatorModel):
+                evaluate_operators(fitted, test, json=json)
+            else:
+                evaluate_effective(fitted, test, json=json)
             return
         known = {t.name: t for t in fitted.targets}
         for name in target:

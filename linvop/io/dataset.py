@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
+from linvop.errors import InputError
 from linvop.io.record_file import StoredRecords, write_records
 from linvop.io.records import RAGGED, Record
 from linvop.orbitals.shells import AOBasis, symbol_of
@@ -36,7 +37,7 @@ class Dataset:
     def __init__(
         self,
         records: Sequence[Record] | RecordSource,
-        ao: AOBasis | Mapping[str, object],
+        ao: AOBasis | Mapping[str, object] | None,
         settings: Mapping[str, Any] | None = None,
         failed: Sequence[Mapping[str, Any]] = (),
     ) -> None:
@@ -47,8 +48,21 @@ class Dataset:
 
     @cached_property
     def ao(self) -> AOBasis:
-        """The AO basis of the matrices; not made before it is asked for, as it needs PySCF."""
+        r"""The AO basis of the matrices; not made before it is asked for, as it needs PySCF.
+
+        Raises
+        ------
+        InputError
+            If there are no matrices and it was not said.
+        """
+        if self._ao is None:
+            raise InputError("this data set has no matrices and hence no AO basis")
         return self._ao if isinstance(self._ao, AOBasis) else AOBasis(self._ao)
+
+    @property
+    def has_ao(self) -> bool:
+        """Whether it is known in which AO basis the matrices are; not without any."""
+        return self._ao is not None
 
     @classmethod
     def open(cls, path: str | Path) -> Dataset:
@@ -99,6 +113,35 @@ class Dataset:
         basis = ao if isinstance(ao, AOBasis) else AOBasis(ao)
         records = checked_records(frames, basis, overlap, fock, density)
         return cls(records, basis, {"ao": basis.name, **(settings or {})})
+
+    @classmethod
+    def from_observables(
+        cls,
+        frames: Sequence[Atoms],
+        *,
+        orbital_energies: Sequence[np.ndarray],
+        settings: Mapping[str, Any] | None = None,
+    ) -> Dataset:
+        r"""Make a data set of orbital energies from elsewhere, without any matrix.
+
+        Parameters
+        ----------
+        frames : sequence of ase.Atoms
+            Closed shells; their energy and dipole (ASE units) are taken along.
+        orbital_energies : sequence of (n_mo,)
+            eV, from the lowest upwards: all occupied ones, and as many empty ones as there are.
+        settings : mapping, optional
+            What is known of their origin.
+
+        Raises
+        ------
+        InputError
+            Naming the frame: open shells; energies that are not finite, do not ascend, or are
+            fewer than the occupied levels.
+        """
+        from linvop.io.matrices import observed_records
+
+        return cls(observed_records(frames, orbital_energies), None, settings)
 
     def __len__(self) -> int:
         return self._source.length

@@ -24,7 +24,7 @@ from linvop.orbitals.shells import AOBasis
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["checked_matrix", "checked_records"]
+__all__ = ["checked_matrix", "checked_records", "observed_records"]
 
 _OVERLAP_TOLERANCE = 1e-5
 _SYMMETRY_TOLERANCE = 1e-6
@@ -81,6 +81,53 @@ def checked_records(
                 overlap=s,
                 **scalars[i],
                 **given,
+            )
+        )
+    return records
+
+
+def observed_records(
+    frames: Sequence[Atoms], orbital_energies: Sequence[np.ndarray]
+) -> list[Record]:
+    r"""Closed-shell records without matrices; see `linvop.io.dataset.Dataset.from_observables`.
+
+    Raises
+    ------
+    InputError
+        Naming the frame, with expected and got.
+    """
+    frames = check_frames(frames)
+    charges, multiplicities = charges_and_multiplicities(frames)
+    if len(orbital_energies) != len(frames):
+        raise InputError(
+            f"orbital_energies: expected those of {len(frames)} structures, "
+            f"got {len(orbital_energies)}"
+        )
+    scalars = _labels_of(frames)
+    records = []
+    for i, atoms in enumerate(frames):
+        energies = np.asarray(orbital_energies[i])
+        least = (int(atoms.numbers.sum()) - int(charges[i])) // 2
+        real = energies.dtype.kind in "fiu" and energies.ndim == 1
+        if multiplicities[i] != 1:
+            raise InputError(
+                f"frame {i}: expected a closed shell, got multiplicity {multiplicities[i]}"
+            )
+        if not real or len(energies) < least or not np.isfinite(energies).all():
+            raise InputError(
+                f"frame {i}: expected at least {least} orbital energies, finite and in one row, "
+                f"got {energies.dtype} of shape {energies.shape}"
+            )
+        if (np.diff(energies) < 0).any():
+            raise InputError(f"frame {i}: expected orbital energies from the lowest upwards")
+        records.append(
+            Record(
+                numbers=atoms.numbers,
+                positions=atoms.positions,
+                charge=int(charges[i]),
+                source_index=i,
+                orbital_energies=energies.astype(float),
+                **scalars[i],
             )
         )
     return records

@@ -15,7 +15,7 @@ from linvop.observables.result import Observables
 if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
 
-__all__ = ["derived_errors"]
+__all__ = ["derived_errors", "summary"]
 
 _UNITS = {
     "occupied orbital energies": "eV",
@@ -59,8 +59,8 @@ def derived_errors(
             continue
         for name, error in _errors(ours, true).items():
             found.setdefault(name, []).append(np.abs(np.ravel(error)))
-    summary = {name: _summary(np.concatenate(x), _UNITS[name]) for name, x in found.items()}
-    return summary | ({"failed": {"n": n_failed}} if n_failed else {})
+    out = {name: summary(np.concatenate(x), _UNITS[name]) for name, x in found.items()}
+    return out | ({"failed": {"n": n_failed}} if n_failed else {})
 
 
 def _operator(model: OperatorModel, matrix: np.ndarray) -> dict[str, Any]:
@@ -84,7 +84,8 @@ def _errors(ours: Observables, true: Observables) -> dict[str, np.ndarray]:
     return levels | errors
 
 
-def _summary(size: np.ndarray, unit: str) -> dict[str, Any]:
+def summary(size: np.ndarray, unit: str) -> dict[str, Any]:
+    r"""MAE, RMSE, largest and number of absolute errors; those that are not finite left out."""
     size = size[np.isfinite(size)]  # minimal bases can have no empty orbital
     if not size.size:
         return {"n": 0, "unit": unit}

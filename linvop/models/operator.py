@@ -30,7 +30,7 @@ from linvop.io.frames import check_frames, require_state
 from linvop.models.baselines import checked_baseline
 from linvop.models.derived_errors import derived_errors
 from linvop.models.operator_data import OperatorFrame, OperatorSet, operator_set
-from linvop.models.operator_part import BlockPart
+from linvop.models.operator_part import BlockPart, assembled
 from linvop.models.operator_scores import MatrixErrors
 from linvop.models.operator_training import OperatorTraining
 from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
@@ -265,13 +265,7 @@ class OperatorModel:
     def _predicted(self, features: OperatorFeatures, atoms: Atoms) -> np.ndarray:
         frame = self._frame(atoms)
         found = features.evaluate(System.from_atoms(atoms, self.basis.ao_basis))
-        blocks = {}
-        for block, (pairs, rows) in found.items():
-            part = self.parts_[block]
-            values = np.zeros((len(frame.pairs(block)), 2 * block.lam + 1, len(part.constants)))
-            values[frame.rows_of(block, pairs)] = part.predict(rows)
-            blocks[block] = values
-        matrices = frame.to_matrices(blocks, self.spin_channels_)
+        matrices = assembled(self.parts_, frame, found, self.spin_channels_)
         return matrices if self.spin_channels_ == 2 else matrices[0]
 
     def errors(

@@ -15,7 +15,12 @@ from linvop.io.structures import check_frames, require_one_state
 from linvop.models.baselines import baseline
 from linvop.observables.lowdin import square_roots
 from linvop.orbitals.blocks import couple, uncouple
-from linvop.orbitals.operator_blocks import OperatorBlock, from_blocks, to_blocks
+from linvop.orbitals.operator_blocks import (
+    OperatorBlock,
+    from_blocks,
+    operator_blocks,
+    to_blocks,
+)
 from linvop.orbitals.order import from_m_order, to_m_order
 from linvop.orbitals.shells import AOLayout
 
@@ -135,6 +140,22 @@ class OperatorFrame:
             one = one if known is None else one + known
             out[k] = 0.5 * (one + one.T)
         return out
+
+    def gradient_blocks(self, D: np.ndarray) -> dict[OperatorBlock, np.ndarray]:
+        r"""Derivatives of ``tr(D M)`` by the blocks of M, for a symmetric D in PySCF's order.
+
+        The blocks are orthonormal coordinates of symmetric matrices, but for elements that stand
+        in the matrix twice: between atoms, and on site between different shells.
+        """
+        T = self._transformation(True)
+        one = D if T is None else T @ D @ T
+        found = to_blocks(couple(to_m_order(one, self.layout), self.layout))
+        shells = operator_blocks(self.system.ao, ordered_species(self.layout.symbols))
+        return {
+            block: values
+            * (1 + (shells[block][:, 0] != shells[block][:, 1]) if block.on_site else 2)
+            for block, values in found.items()
+        }
 
     def pairs(self, block: OperatorBlock) -> np.ndarray:
         r"""Atoms (i, j) of each row of a block, (n_pairs, 2), ascending."""

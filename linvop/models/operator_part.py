@@ -8,6 +8,7 @@ All targets ab of a block share the features, hence one factorisation; each has 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.features.pairs import PairValues
+from linvop.models.operator_data import OperatorFrame
 from linvop.orbitals.operator_blocks import OperatorBlock
 from linvop.regression.ridge import Ridge
 
-__all__ = ["BlockPart", "fit_block"]
+__all__ = ["BlockPart", "assembled", "fit_block"]
 
 _ROUNDING = 1e-13
 
@@ -45,6 +48,32 @@ class BlockPart:
         n, m, p = rows.shape
         flat = rows.reshape(n * m, p) @ self.coefficients
         return flat.reshape(n, m, -1) + self.constants
+
+
+def assembled(
+    parts: Mapping[OperatorBlock, BlockPart],
+    frame: OperatorFrame,
+    found: Mapping[OperatorBlock, PairValues],
+    n_channels: int = 1,
+) -> np.ndarray:
+    r"""The matrices of one structure, (n_channels, n_ao, n_ao), from its features.
+
+    Parameters
+    ----------
+    parts : {OperatorBlock: BlockPart}
+    frame : OperatorFrame
+    found : {block: (atoms, values)}
+        Of `linvop.features.operators.OperatorFeatures.evaluate`.
+    n_channels : int
+        Spins.
+    """
+    blocks = {}
+    for block, (pairs, rows) in found.items():
+        part = parts[block]
+        values = np.zeros((len(frame.pairs(block)), 2 * block.lam + 1, len(part.constants)))
+        values[frame.rows_of(block, pairs)] = part.predict(rows)
+        blocks[block] = values
+    return frame.to_matrices(blocks, n_channels)
 
 
 def fit_block(

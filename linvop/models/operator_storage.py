@@ -3,8 +3,10 @@ r"""A fitted `OperatorModel` as a file, and back."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from linvop.errors import FileFormatError
 from linvop.io import operator_file
@@ -25,8 +27,22 @@ from linvop.regression.ridge import Ridge
 __all__ = ["load_operator_model", "save_operator_model"]
 
 
-def save_operator_model(model: OperatorModel, path: str | Path, *, force: bool = False) -> None:
+def save_operator_model(
+    model: OperatorModel,
+    path: str | Path,
+    *,
+    force: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> None:
     r"""Write a fitted model.
+
+    Parameters
+    ----------
+    model : OperatorModel
+    path : path
+    force : bool
+    more : mapping, optional
+        Settings of a model that this one is part of, by name.
 
     Raises
     ------
@@ -46,6 +62,7 @@ def save_operator_model(model: OperatorModel, path: str | Path, *, force: bool =
         "spin_channels": model.spin_channels_,
         "n_train": model.n_train_,
         "training": model.training_,
+        **(more or {}),
     }
     features = model.features()
     blocks = [

@@ -17,7 +17,7 @@ from linvop.conventions import BOHR
 from linvop.integrals import System
 from linvop.io.dipoles import centre_of_nuclear_charge
 
-__all__ = ["dipole", "quadrupole"]
+__all__ = ["dipole", "dipole_operators", "quadrupole"]
 
 _PTR_ORIGIN = 1
 """Of libcint's env."""
@@ -27,11 +27,21 @@ def _origin(system: System) -> np.ndarray:
     return centre_of_nuclear_charge(np.asarray(system.numbers), system.positions)
 
 
-def _electrons(system: System, P: np.ndarray, name: str, components: int) -> np.ndarray:
-    """``tr(P name)`` of each component, about the centre of nuclear charge."""
+def _integral(system: System, name: str, components: int) -> np.ndarray:
+    """About the centre of nuclear charge, (components, n_ao, n_ao)."""
     env = system.libcint[2].copy()
     env[_PTR_ORIGIN : _PTR_ORIGIN + 3] = _origin(system)
-    return np.einsum("xpq,qp->x", system.integral(name, components=components, env=env), P)
+    return system.integral(name, components=components, env=env)
+
+
+def _electrons(system: System, P: np.ndarray, name: str, components: int) -> np.ndarray:
+    """``tr(P name)`` of each component, about the centre of nuclear charge."""
+    return np.einsum("xpq,qp->x", _integral(system, name, components), P)
+
+
+def dipole_operators(system: System) -> np.ndarray:
+    r"""x, y and z about the centre of nuclear charge, (3, n_ao, n_ao), Bohr, PySCF's order."""
+    return _integral(system, "int1e_r_sph", 3)
 
 
 def dipole(system: System, P: np.ndarray) -> np.ndarray:

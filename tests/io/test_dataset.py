@@ -264,3 +264,25 @@ def test_units_are_written_beside_the_numbers(arrays, tmp_path):
         assert columns["energy"].attrs["unit"] == "eV"
         assert columns["fock"].attrs["unit"] == "Hartree"
         assert columns["dipole"].attrs["origin"] == "centre of nuclear charge"
+
+
+def test_orbital_energies_alone_are_a_data_set():
+    frames = [Atoms("OH2", positions=np.random.default_rng(k).normal(size=(3, 3))) for k in (0, 1)]
+    levels = [np.arange(6.0), np.arange(7.0)]
+    data = Dataset.from_observables(frames, orbital_energies=levels)
+    assert len(data) == 2
+    assert not data.has_ao
+    np.testing.assert_array_equal(data[1].orbital_energies, levels[1])
+    with pytest.raises(InputError, match="no AO basis"):
+        _ = data.ao
+    for bad, said in (
+        (levels[:1], "those of 2 structures, got 1"),
+        ([levels[0], np.arange(4.0)], "frame 1: expected at least 5 orbital energies"),
+        ([levels[0][::-1], levels[1]], "frame 0: expected orbital energies from the lowest"),
+        ([levels[0], np.full(6, np.nan)], "frame 1: expected at least 5 .* finite"),
+    ):
+        with pytest.raises(InputError, match=said):
+            Dataset.from_observables(frames, orbital_energies=bad)
+    frames[1].info["multiplicity"] = 3
+    with pytest.raises(InputError, match="frame 1: expected a closed shell"):
+        Dataset.from_observables(frames, orbital_energies=levels)

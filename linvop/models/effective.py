@@ -1,0 +1,423 @@
+r"""`EffectiveOperatorModel`: a small-basis operator that gives a larger calculation's observables.
+
+.. math:: F(c) = M^0 + c \cdot B, \qquad
+          \min_c \sum \bigl| \epsilon[F(c)] - \epsilon^L \bigr|^2
+          + \bigl| \mu[F(c)] - \mu^L \bigr|^2 + \dots + \alpha |\Gamma (c - c^0)|^2
+
+F is a Fock matrix in a small AO basis, linear in its coefficients as that of `OperatorModel`. What
+it shall reproduce, orbital energies, dipoles and charges of a calculation in a larger basis, is not
+linear in F: Gauss-Newton steps with exact derivatives (`linvop.models.gauss_newton`). They start
+from c0, the linear fit to the projected operator ``T^T F_L T`` (`linvop.observables.projection`),
+or, where the labels have no matrices, from the baseline alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.features.basis import Basis, ordered_species
+from linvop.features.design import Progress
+from linvop.features.threads import available_cores, one_thread_each
+from linvop.integrals import System
+from linvop.io.records import Record
+from linvop.io.structures import check_frames, require_one_state
+from linvop.models.effective_labels import QUANTITIES, LevelChoice, Observed, observed
+from linvop.models.effective_scores import observable_errors
+from linvop.models.gauss_newton import GaussNewton, Structure
+from linvop.models.operator import OperatorModel
+from linvop.models.operator_data import OperatorSet
+from linvop.models.operator_part import BlockPart, assembled
+from linvop.observables.projection import projected_operator
+from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
+from linvop.orbitals.shells import AOBasis
+from linvop.regression.groups import duplicate_groups
+from linvop.regression.prior import label_prior
+from linvop.regression.ridge import Ridge
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from linvop.io.dataset import Dataset
+
+__all__ = ["EffectiveOperatorModel", "projected_of"]
+
+STARTS = ("projected", "baseline")
+
+
+class EffectiveOperatorModel:
+    r"""Small-basis Fock matrix fitted to observables of a larger calculation; closed shells.
+
+    Parameters
+    ----------
+    basis : Basis
+        Of the features, as for `OperatorModel`.
+    ao : str, mapping or AOBasis
+        The small basis of the operator.
+    targets : sequence of str
+        Of "orbital_energies", "dipole", "charges" (Lowdin's).
+    solver : Ridge, optional
+        Of the start's linear fit; the steps find their own alpha (`linvop.models.gauss_newton`).
+    start : {None, "projected", "baseline"}
+        None: projected, if all structures have a Fock matrix.
+    baseline, orthogonal, kappa_cost
+        As for `OperatorModel`; between Lowdin orbitals by default.
+    window : float, optional
+        Levels further than this below the highest occupied one (eV) do not count.
+    n_virtual : int
+        Empty levels that count.
+    width : float, optional
+        Levels at a distance d from the gap (eV) weigh ``1 / (1 + (d / width)^2)``; by default
+        all weigh the same.
+    weights : {target: float}, optional
+        Of the squared errors of each target, which are counted in units of those of the start.
+    steps : int
+        Gauss-Newton steps at most.
+    tolerance : float
+        Stop when a step lowers the objective by less than this part of it, and alpha stays.
+
+    Attributes
+    ----------
+    operator_ : OperatorModel
+        With the fitted coefficients.
+    history_ : list of dict
+        Of each step: rms of the errors on the training structures by target before it (eV,
+        e Angstrom, e), leave-one-out rms of the linearised problem, alpha, the damping mu, by
+        which part the objective fell; at the end the rms.
+    started_from_ : str
+        "projected" or "baseline".
+    """
+
+    def __init__(
+        self,
+        basis: Basis,
+        ao: str | Mapping[str, object] | AOBasis = "sto-3g",
+        targets: Sequence[str] = ("orbital_energies", "dipole"),
+        solver: Ridge | None = None,
+        *,
+        start: str | None = None,
+        baseline: str = "sap",
+        orthogonal: bool = True,
+        kappa_cost: float = 2.0,
+        window: float | None = None,
+        n_virtual: int = 1,
+        width: float | None = None,
+        weights: Mapping[str, float] | None = None,
+        steps: int = 40,
+        tolerance: float = 0.03,
+    ) -> None:
+        # It checks what is its own: basis, solver, baseline, orthogonal, kappa_cost.
+        self._start = OperatorModel(
+            basis,
+            "fock",
+            solver,
+            baseline=baseline,
+            orthogonal=orthogonal,
+            kappa_cost=kappa_cost,
+        )
+        self.basis, self.solver = basis, self._start.solver
+        self.small_ao = AOBasis(ao)
+        self.targets = _checked_targets(targets)
+        if start not in (None, *STARTS):
+            raise InputError(f"start: expected one of {', '.join(STARTS)} or None, got {start!r}")
+        self.start = start
+        self.levels = LevelChoice(
+            _positive(window, "window"),
+            _whole(n_virtual, 0, "n_virtual"),
+            _positive(width, "width"),
+        )
+        self.weights = dict.fromkeys(self.targets, 1.0)
+        for name, value in dict(weights or {}).items():
+            if name not in self.targets:
+                raise InputError(
+                    f"weights: expected some of {', '.join(self.targets)}, got {name!r}"
+                )
+            self.weights[name] = float(_positive(value, f"weights of {name}") or 0.0)
+        self.steps = _whole(steps, 1, "steps")
+        self.tolerance = float(_positive(tolerance, "tolerance") or 0.0)
+
+    def __repr__(self) -> str:
+        return (
+            f"EffectiveOperatorModel({self.basis!r}, {self.small_ao.spec!r}, {self.targets!r}, "
+            f"{self.solver!r})"
+        )
+
+    # -- fitting ---------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "data",
+    ) -> EffectiveOperatorModel:
+        r"""Fit to a data set.
+
+        Parameters
+        ----------
+        data : Dataset
+            Closed shells with orbital energies and whatever the targets need; with Fock matrices,
+            if the start is to be the projected operator.
+        workers : int, optional
+            Threads; default all cores.
+        progress : callable, optional
+            Called with (steps done, steps at most).
+        source : str
+            How messages call the data.
+
+        Raises
+        ------
+        InputError
+            For missing labels, open shells, too small an ``ao``, too few structures, and if the
+            start has a structure without a gap.
+        """
+        fresh = copy(self)
+        fresh._fit(list(data), _large(data), workers or available_cores(), progress, source)
+        fresh.operator_.training_ |= {
+            k: data.settings[k] for k in ("method", "xc", "ao") if data.settings.get(k) is not None
+        }
+        self.__dict__.update(fresh.__dict__)
+        return self
+
+    def _fit(
+        self,
+        records: list[Record],
+        large: AOBasis | None,
+        workers: int,
+        progress: Progress | None,
+        source: str,
+    ) -> None:
+        if len(records) < 2:
+            raise InputError(f"{source}: expected at least 2 structures, got {len(records)}")
+        frames = check_frames([r.atoms() for r in records], source=source)
+        state = require_one_state(frames, source)
+        labels = self._observed(records, large, source)
+        self._choose_start(records, source)
+        species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
+        model = self._started(records, frames, species, state, large, workers, source)
+        structures = _structures(model, frames, labels, workers)
+        features = model.features()
+        job = GaussNewton(
+            structures=structures,
+            groups=duplicate_groups([a.numbers for a in frames], [a.positions for a in frames]),
+            start=model.parts_,
+            penalty={b: label_prior(features.labels(b), model.kappa_cost) for b in model.parts_},
+            scales=self._scales(structures, model.parts_),
+            steps=self.steps,
+            tolerance=self.tolerance,
+            workers=workers,
+        )
+        model.parts_ = job.run(progress)
+        self.operator_, self.history_ = model, job.history
+        if not job.converged:
+            warnings.warn(
+                f"{source}: not converged; the last step lowered the objective by "
+                f"{job.history[-2]['falls_by']:.1e} of it, expected less than {self.tolerance:g}",
+                stacklevel=3,
+            )
+
+    def _observed(
+        self, records: list[Record], large: AOBasis | None, source: str
+    ) -> list[Observed]:
+        return [
+            observed(r, self.small_ao, large, self.targets, self.levels, f"{source}, structure {k}")
+            for k, r in enumerate(records)
+        ]
+
+    def _choose_start(self, records: list[Record], source: str) -> None:
+        without = [k for k, r in enumerate(records) if r.fock is None]
+        self.started_from_ = self.start or ("baseline" if without else "projected")
+        if self.started_from_ == "projected" and without:
+            raise InputError(
+                f"{source}: {len(without)} of {len(records)} structures have no fock, the first "
+                f"is {without[0]}; take start='baseline'"
+            )
+
+    def _started(
+        self,
+        records: list[Record],
+        frames: list[Atoms],
+        species: tuple[str, ...],
+        state: tuple[int, int],
+        large: AOBasis | None,
+        workers: int,
+        source: str,
+    ) -> OperatorModel:
+        """The operator before the first step."""
+        model = copy(self._start)
+        if self.started_from_ == "projected":
+            projected = [
+                replace(r, fock=projected_of(r, large, self.small_ao), density=None, overlap=None)
+                for r in records
+            ]
+            data = OperatorSet(frames, projected, species, state, 1, source)
+            model._fit(data, self.small_ao, workers, None)
+            return model
+        model.ao_, model.species_, model.state_ = self.small_ao.frozen(species), species, state
+        model.spin_channels_, model.n_train_ = 1, len(frames)
+        model.training_ = {"source": source}
+        shells = operator_blocks(model.ao_, species)
+        features = model.features()
+        model.parts_ = {
+            b: BlockPart(np.zeros((features.count(b), len(ab))), np.zeros(len(ab)))
+            for b, ab in shells.items()
+        }
+        return model
+
+    def _scales(
+        self, structures: list[Structure], parts: dict[OperatorBlock, BlockPart]
+    ) -> np.ndarray:
+        """RMS of the start's errors of each quantity, over the root of its weight."""
+        errors: list[list[np.ndarray]] = [[] for _ in QUANTITIES]
+        for s in structures:
+            found = s.observed.values(assembled(parts, s.frame, s.features)[0]).values
+            for k in np.unique(s.observed.quantities):
+                errors[k].append((found - s.observed.labels)[s.observed.quantities == k])
+        scales = np.ones(len(QUANTITIES))
+        for k, own in enumerate(errors):
+            if own:
+                rms = float(np.sqrt(np.mean(np.concatenate(own) ** 2)))
+                scales[k] = (rms or 1.0) / np.sqrt(self.weights[QUANTITIES[k]])
+        return scales
+
+    # -- using -----------------------------------------------------------------------------
+
+    def predict(
+        self,
+        frames: Atoms | Sequence[Atoms],
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        source: str = "frames",
+    ) -> np.ndarray | list[np.ndarray]:
+        r"""The operator of a structure, or of each of several; as `OperatorModel.predict`.
+
+        ``linvop.analyse(atoms, fock=F, ao=model.ao)`` says what follows from it.
+        """
+        self._require_fitted()
+        if hasattr(frames, "positions"):
+            return self.operator_.predict(frames)  # type: ignore[arg-type]
+        return self.operator_.predict(frames, workers=workers, progress=progress, source=source)
+
+    def score(
+        self, data: Dataset, *, workers: int | None = None, source: str = "data"
+    ) -> dict[str, dict[str, Any]]:
+        r"""Errors of the observables on labelled structures.
+
+        Returns
+        -------
+        {quantity: {mae, rmse, max, n, unit}}
+            Occupied orbital energies, LUMO, both together, gap; dipole; Lowdin charges where the
+            labels have a density.
+
+        Raises
+        ------
+        InputError
+            As `predict`, and for structures without orbital energies.
+        """
+        self._require_fitted()
+        records = list(data)
+        predicted = self.operator_.predict(
+            [r.atoms() for r in records], workers=workers, source=source
+        )
+        return observable_errors(predicted, self.ao, records, _large(data))
+
+    def projected_score(self, data: Dataset) -> dict[str, dict[str, Any]]:
+        r"""The same of the projected operators of these structures: the yardstick.
+
+        Raises
+        ------
+        InputError
+            For structures without a Fock matrix.
+        """
+        records = list(data.having("fock"))
+        matrices = [projected_of(r, data.ao, self.small_ao) for r in records]
+        return observable_errors(matrices, self.small_ao, records, data.ao)
+
+    def report(self) -> dict[str, Any]:
+        """What the fit found: the operator's report, and the steps."""
+        self._require_fitted()
+        return self.operator_.report() | {
+            "targets": list(self.targets),
+            "started_from": self.started_from_,
+            "steps": self.history_,
+        }
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        r"""Write the model to an HDF5 file (`linvop.load` reads it)."""
+        from linvop.models.effective_storage import save_effective_model
+
+        self._require_fitted()
+        save_effective_model(self, path, force=force)
+
+    @property
+    def ao(self) -> AOBasis:
+        """AO basis of the operator."""
+        self._require_fitted()
+        return self.operator_.ao
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "operator_"):
+            raise InputError("this model is not fitted: call fit(data) first")
+
+
+def _large(data: Dataset) -> AOBasis | None:
+    """The AO basis of the labels' matrices."""
+    return data.ao if data.has_ao else None
+
+
+def projected_of(record: Record, large: AOBasis | None, small: AOBasis) -> np.ndarray:
+    """The projected operator of a record with a Fock matrix."""
+    if large is None:
+        raise InputError("the projected operator: expected data with an AO basis, got none")
+    atoms = record.atoms()
+    matrix = np.asarray(record.fock)
+    return projected_operator(
+        matrix, System.from_atoms(atoms, large), System.from_atoms(atoms, small)
+    )
+
+
+def _structures(
+    model: OperatorModel, frames: list[Atoms], labels: list[Observed], workers: int
+) -> list[Structure]:
+    """Features of all structures, held for all steps."""
+    features = model.features()
+
+    def one(k: int) -> Structure:
+        system = System.from_atoms(frames[k], model.basis.ao_basis)
+        return Structure(labels[k], model._frame(frames[k]), features.evaluate(system))
+
+    with one_thread_each(workers) as pool:
+        return list(pool.map(one, range(len(frames))))
+
+
+def _checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
+    names = [targets] if isinstance(targets, str) else list(targets)
+    unknown = [t for t in names if t not in QUANTITIES]
+    if unknown or not names or len(set(names)) < len(names):
+        raise InputError(
+            f"targets: expected some of {', '.join(QUANTITIES)}, each once, got {names}"
+        )
+    return tuple(q for q in QUANTITIES if q in names)
+
+
+def _positive(value: Any, name: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
+        raise InputError(f"{name}: expected a positive number, got {value!r}")
+    return float(value)
+
+
+def _whole(value: Any, lowest: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
+        raise InputError(f"{name}: expected an integer >= {lowest}, got {value!r}")
+    return int(value)

@@ -1,0 +1,189 @@
+"""Effective operators: exact derivatives, what they reach, bad input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase.build import molecule
+
+import linvop
+from linvop.errors import InputError
+from linvop.integrals import System
+from linvop.io.dataset import Dataset
+from linvop.models import gauss_newton
+from linvop.models.effective import EffectiveOperatorModel
+from linvop.models.effective_labels import DEGENERATE, LevelChoice, observed
+from linvop.orbitals.shells import AOBasis
+from linvop.testing import assert_equivariant_operator
+
+BASIS = linvop.Basis(
+    "linvop-sv", kappa=1, metric="lowdin", nu_pair=(1, 0), pair_max_degree=(None, 4)
+)
+EVERY = ("orbital_energies", "dipole", "charges")
+
+
+@pytest.fixture(scope="module")
+def waters():
+    return Dataset.open(linvop.data.water()).having("fock")
+
+
+@pytest.fixture(scope="module")
+def model(waters):
+    return EffectiveOperatorModel(BASIS, targets=EVERY).fit(waters[:40])
+
+
+def without_matrices(data: Dataset) -> Dataset:
+    """The same structures with orbital energies and dipoles alone."""
+    frames = [r.atoms() for r in data]
+    return Dataset.from_observables(frames, orbital_energies=[r.orbital_energies for r in data])
+
+
+@pytest.mark.parametrize("orthogonal", [True, False])
+def test_derivatives_by_coefficients(waters, orthogonal, monkeypatch):
+    checked = []
+
+    def compare(self, progress=None):
+        z, rng = np.zeros(self._size), np.random.default_rng(0)
+        X = self._linearised(self._parts(z))[1]
+        for place in [*self._places.values(), *self._constant_places.values()]:
+            d = np.zeros(self._size)
+            d[place] = rng.normal(size=d[place].shape)
+            size = np.abs(X @ d).max()
+            if size == 0:
+                continue
+            h = 1e-4 / size
+            high, low = (self._values(self._parts(sign * h * d)) for sign in (1, -1))
+            found = self._roots * (high - low) / (2 * h)
+            np.testing.assert_allclose(found, X @ d, atol=1e-5 * size)
+            checked.append(place)
+        self.history += [{"falls_by": 0.0}, {}]
+        self.converged = True
+        return self.start
+
+    monkeypatch.setattr(gauss_newton.GaussNewton, "run", compare)
+    EffectiveOperatorModel(BASIS, targets=EVERY, orthogonal=orthogonal).fit(waters[:3])
+    assert len(checked) >= 8
+
+
+def test_clusters_are_smooth_where_levels_cross():
+    """Ammonia's degenerate levels: their moments have derivatives, single levels do not."""
+    atoms = molecule("NH3")
+    small = AOBasis("sto-3g")
+    system = System.from_atoms(atoms, small)
+    F = linvop.integrals.potential(system, screening=0.5) * 0.3
+    levels = linvop.analyse(atoms, fock=F, ao=small).orbital_energies
+    record = linvop.io.records.Record(
+        numbers=atoms.numbers, positions=atoms.positions, orbital_energies=levels
+    )
+    labels = observed(record, small, small, ("orbital_energies",), LevelChoice(), "NH3")
+    assert any(b - a == 2 for a, b in labels.clusters)
+    assert len(labels.labels) == sum(1 if b - a == 1 else 2 for a, b in labels.clusters)
+    rng = np.random.default_rng(1)
+    dF = rng.normal(size=F.shape)
+    dF += dF.T
+    F = F + 1e-5 * dF  # next to the crossing
+    found = np.einsum("kab,ab->k", labels.values(F).derivatives, dF)
+    h = 1e-6
+    true = (labels.values(F + h * dF).values - labels.values(F - h * dF).values) / (2 * h)
+    np.testing.assert_allclose(found, true, rtol=1e-5, atol=1e-4 * np.abs(true).max())
+
+
+def test_window_width_and_clusters_choose_levels():
+    energies = np.array([-500.0, -30.0, -12.0, -12.0 + 0.5 * DEGENERATE, -9.0, 1.0, 1.0, 5.0])
+    assert LevelChoice().clusters(energies, 5) == [(0, 1), (1, 2), (2, 4), (4, 5), (5, 7)]
+    # A cluster counts as a whole, also where the window ends within it.
+    assert LevelChoice(window=3.0 - 0.1 * DEGENERATE).clusters(energies, 5) == [
+        (2, 4),
+        (4, 5),
+        (5, 7),
+    ]
+    assert LevelChoice(n_virtual=0).clusters(energies, 5)[-1] == (4, 5)
+    choice = LevelChoice(width=3.0)
+    assert choice.weight(energies, 5, 4) == choice.weight(energies, 5, 5) == 1.0
+    assert choice.weight(energies, 5, 2) == pytest.approx(0.5)
+
+
+def test_it_is_far_closer_than_the_projected_operator(model, waters):
+    test = waters[100:]
+    ours, projected = model.score(test), model.projected_score(test)
+    for name, factor in (("occupied and LUMO", 20), ("dipole", 10)):
+        assert ours[name]["rmse"] < projected[name]["rmse"] / factor, name
+    assert ours["occupied and LUMO"]["rmse"] < 0.1  # eV
+    assert "failed" not in ours
+
+
+def test_labels_that_an_operator_in_the_span_has_are_met(model, waters):
+    """Labels from a fitted model of the same form: a start far away comes back to them."""
+    records = []
+    for r in waters[:12]:
+        found = linvop.analyse(r.atoms(), fock=model.predict(r.atoms()), ao=model.ao)
+        bare = replace(r, fock=None, density=None, overlap=None)
+        levels = {"orbital_energies": found.orbital_energies, "dipole": found.dipole}
+        records.append(replace(bare, **levels))
+    again = EffectiveOperatorModel(BASIS, tolerance=0.01).fit(Dataset(records, model.ao))
+    assert again.started_from_ == "baseline"
+    start, end = again.history_[0]["rms"], again.history_[-1]["rms"]
+    assert end["orbital_energies"] < 1e-2 * start["orbital_energies"]
+    assert end["dipole"] < 1e-2 * start["dipole"]
+
+
+def test_operators_turn_with_the_molecule(model, waters):
+    assert_equivariant_operator(model.operator_, waters[50].atoms())
+
+
+def test_labels_without_matrices_do(waters):
+    model = EffectiveOperatorModel(BASIS).fit(without_matrices(waters[:40]))
+    assert model.started_from_ == "baseline"
+    found = model.score(without_matrices(waters[100:]))
+    assert found["occupied and LUMO"]["rmse"] < 0.2
+    assert "lowdin charges" not in found
+
+
+def test_saved_is_loaded(model, waters, tmp_path):
+    model.save(tmp_path / "m.h5")
+    again = linvop.load(tmp_path / "m.h5")
+    assert isinstance(again, EffectiveOperatorModel)
+    assert repr(again) == repr(model)
+    atoms = waters[60].atoms()
+    np.testing.assert_array_equal(again.predict(atoms), model.predict(atoms))
+    assert again.report() == model.report()
+    assert isinstance(linvop.load(tmp_path / "m.h5").operator_, linvop.OperatorModel)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"targets": ("energy",)}, "targets: expected some of"),
+        ({"targets": ()}, "targets: expected some of"),
+        ({"start": "scf"}, "start: expected one of"),
+        ({"window": -1.0}, "window: expected a positive number"),
+        ({"n_virtual": -1}, "n_virtual: expected an integer"),
+        ({"weights": {"charges": 2.0}}, "weights: expected some of"),
+        ({"steps": 0}, "steps: expected an integer >= 1"),
+    ],
+    ids=str,
+)
+def test_bad_settings(settings, said):
+    with pytest.raises(InputError, match=said):
+        EffectiveOperatorModel(BASIS, **settings)
+
+
+def test_bad_data(waters):
+    few = waters[:4]
+    bare = without_matrices(few)
+    cases = [
+        (EffectiveOperatorModel(BASIS, start="projected"), bare, "no fock, the first is 0"),
+        (EffectiveOperatorModel(BASIS, targets="charges"), bare, "structure 0: expected a density"),
+        (EffectiveOperatorModel(BASIS, n_virtual=3), few, "8 levels .* has 7 orbitals here"),
+        (EffectiveOperatorModel(BASIS), waters[:1], "at least 2 structures"),
+    ]
+    for model, data, said in cases:
+        with pytest.raises(InputError, match=f"here.*{said}"):
+            model.fit(data, source="here")
+    records = [replace(r, multiplicity=3) for r in bare]
+    with pytest.raises(InputError, match="closed shell, got multiplicity 3"):
+        EffectiveOperatorModel(BASIS).fit(Dataset(records, few.ao))
+    with pytest.raises(InputError, match="not fitted"):
+        EffectiveOperatorModel(BASIS).predict(few[0].atoms())
