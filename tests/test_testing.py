@@ -149,9 +149,9 @@ def test_p_shells_in_the_wrong_order_do_not_turn(broken):
 
 
 def test_a_wrong_sigma_shows_under_inversion(broken):
-    right = linvop.basis.enumeration.allowed_irreps
+    right = linvop.basis.words.allowed_irreps
     flipped = lambda *shells: [(lam, -sigma) for lam, sigma in right(*shells)]  # noqa: E731
-    broken.setattr(linvop.basis.enumeration, "allowed_irreps", flipped)
+    broken.setattr(linvop.basis.words, "allowed_irreps", flipped)
     broken.setattr(linvop.features.basis, "allowed_irreps", flipped)
     with pytest.raises(AssertionError, match="inversion"):
         assert_equivariant(Basis(AO, kappa=2, metric="lowdin"), random_molecule(SPECIES, 6, seed=1))

@@ -12,14 +12,15 @@ locality
     on-site blocks depend on the product of the two radial functions only. Irreps with
     sigma = -1 are zero, and two pairs of shells with proportional products are one column.
 action and reaction
-    Summed over a structure, kappa = 1 irreps of odd lam are ``sum_ij R(r_ij) Y_lam(r_ij)``: where
-    i and j run over the same species (sources told apart, or one species alone) they cancel; where
-    two species carry the same shells, what one sees of the other is one column. Metrics as for
-    locality, only for ``target="structure"``.
+    Summed over a structure, kappa = 1 irreps of odd lam are ``sum_ij -Z_j R(r_ij) Y_lam(r_ij)``:
+    where i and j run over the same species (sources told apart, or one species alone) they cancel;
+    where two species carry the same shells, what one sees of the other is one column; where all
+    species do, their columns of all sources, times Z, sum to zero. Metrics as for locality, only
+    for ``target="structure"``.
 cyclicity
     Summed over the atoms of a structure, the lam = 0, a = b irreps are traces
-    ``tr P_a V P_c1 V ...``: words that can be rotated and reversed into each other (bracelets)
-    are one column. Only for ``target="structure"`` and metrics in which all factors are
+    ``tr P_a V P_c1 V ...``: words of the basis that can be rotated and reversed into each other
+    (bracelets) are one column. Only for ``target="structure"`` and metrics in which all factors are
     alike (``ao``, ``lowdin``); for per-site use every word is a function of its own.
 """
 
@@ -29,139 +30,27 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
-
-import numpy as np
 
 from linvop.basis.labels import TOTAL, SiteLabel
 from linvop.basis.limits import no_more_than
 from linvop.basis.radial import RadialProduct, proportional, radial_product
-from linvop.basis.truncation import shell_degrees
+from linvop.basis.words import Irrep, Words
 from linvop.errors import InputError
-from linvop.orbitals.shells import AOBasis, Shell
 
-__all__ = ["METRICS", "RESOLUTIONS", "SOURCES", "TARGETS", "SiteEnumeration", "allowed_irreps"]
+__all__ = ["METRICS", "RESOLUTIONS", "SOURCES", "TARGETS", "SiteEnumeration"]
 
 METRICS = ("ao", "overlap", "lowdin")
 RESOLUTIONS = ("total", "species", "shell")
 SOURCES = ("total", "species")
 TARGETS = ("site", "structure")
 
-Irrep = tuple[int, int]
-
-
-def allowed_irreps(la: int, lb: int, lam_max: int) -> list[Irrep]:
-    r"""The (lam, sigma) to which two shells couple, up to lam_max."""
-    lams = range(abs(la - lb), min(la + lb, lam_max) + 1)
-    return [(lam, (-1) ** (la + lb + lam)) for lam in lams]
-
 
 @dataclass(frozen=True)
-class SiteEnumeration:
-    r"""All contractions of one basis for a list of species.
+class SiteEnumeration(Words):
+    r"""The columns of site features: words with both outer shells on one atom, each function once.
 
-    Parameters
-    ----------
-    ao : AOBasis
-    species : tuple of str
-    kappa : int
-        Largest number of factors V.
-    resolution : {"total", "species", "shell"}
-    metric : {"ao", "overlap", "lowdin"}
-    sources : {"total", "species"}
-    screenings : tuple of (float or None)
-        One family of contractions for each; they do not mix within a word.
-    lam_max : int
-    max_degree : float or None
-        Words above it are left out (`linvop.basis.truncation`).
-    max_body_order : int or None
-        Words of more bodies are left out.
+    Parameters are those of `Words`.
     """
-
-    ao: AOBasis
-    species: tuple[str, ...]
-    kappa: int
-    resolution: str
-    metric: str
-    sources: str
-    screenings: tuple[float | None, ...]
-    lam_max: int
-    max_degree: float | None = None
-    max_body_order: int | None = None
-
-    @cached_property
-    def shells(self) -> dict[str, tuple[Shell, ...]]:
-        """Shells of each species."""
-        return {s: self.ao.shells(s) for s in self.species}
-
-    @cached_property
-    def source_names(self) -> tuple[str, ...]:
-        """Names of the source matrices of one family."""
-        return self.species if self.sources == "species" else (TOTAL,)
-
-    @cached_property
-    def channel_names(self) -> tuple[str, ...]:
-        """Names of the channels, in channel order."""
-        if self.resolution == "total":
-            return (TOTAL,)
-        if self.resolution == "species":
-            return self.species
-        return tuple(f"{s}:{shell.label}" for s in self.species for shell in self.shells[s])
-
-    @cached_property
-    def shell_ids(self) -> dict[tuple[str, int], int]:
-        """Running number of each (species, shell)."""
-        pairs = ((s, a) for s in self.species for a in range(len(self.shells[s])))
-        return {pair: k for k, pair in enumerate(pairs)}
-
-    @cached_property
-    def channel_shells(self) -> tuple[tuple[int, int], ...]:
-        """For each channel the range of (species, shell) numbers that it holds."""
-        n = len(self.shell_ids)
-        if self.resolution == "total":
-            return ((0, n),)
-        if self.resolution == "species":
-            counts = np.cumsum([0] + [len(self.shells[s]) for s in self.species])
-            return tuple((int(a), int(b)) for a, b in pairwise(counts))
-        return tuple((k, k + 1) for k in range(n))
-
-    @cached_property
-    def shell_degrees(self) -> dict[str, tuple[int, ...]]:
-        """Degree of each shell of each species."""
-        return {s: shell_degrees(shells) for s, shells in self.shells.items()}
-
-    @cached_property
-    def channel_degrees(self) -> tuple[int, ...]:
-        """Degree of each channel; nothing for those that hold several shells."""
-        if self.resolution != "shell":
-            return (0,) * len(self.channel_names)
-        return tuple(d for s in self.species for d in self.shell_degrees[s])
-
-    def degree(self, species: str, channels: tuple[int, ...], a: int, b: int) -> int:
-        """Degree of a word between two shells of a species."""
-        shells = self.shell_degrees[species]
-        inner = sum(self.channel_degrees[c] for c in channels)
-        return len(channels) + 1 + shells[a] + shells[b] + inner
-
-    def paths(
-        self, kappa: int, max_degree: float = math.inf
-    ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """All (sources, channels) of order kappa, as indices, with channels up to a degree."""
-        every_source = list(product(range(len(self.source_names)), repeat=kappa))
-        for channels in self._channels(kappa - 1, max_degree):
-            for sources in every_source:
-                yield sources, channels
-
-    def _channels(self, n: int, max_degree: float) -> Iterator[tuple[int, ...]]:
-        """All sequences of n channels up to a degree, in order."""
-        if n == 0:
-            if max_degree >= 0:
-                yield ()
-            return
-        for c, degree in enumerate(self.channel_degrees):
-            if degree <= max_degree:
-                for rest in self._channels(n - 1, max_degree - degree):
-                    yield (c, *rest)
 
     def columns(
         self, species: str, irrep: Irrep, target: str
@@ -200,7 +89,7 @@ class SiteEnumeration:
         for kappa in range(1, self.kappa + 1):
             if self.max_body_order is not None and 2 * kappa > self.max_body_order:
                 return
-            for a, b in self._outer(species, irrep):
+            for a, b in self.outer(species, irrep):
                 room = math.inf
                 if self.max_degree is not None:
                     room = self.max_degree - (kappa - 1) - self.degree(species, (), a, b)
@@ -229,16 +118,6 @@ class SiteEnumeration:
             for family, sources, channels, a, b in self.columns(species, irrep, target)
         ]
 
-    def _outer(self, species: str, irrep: Irrep) -> list[tuple[int, int]]:
-        """Pairs of outer shells that reach the irrep."""
-        shells = self.shells[species]
-        return [
-            (a, b)
-            for a, sa in enumerate(shells)
-            for b, sb in enumerate(shells)
-            if irrep in allowed_irreps(sa.l, sb.l, self.lam_max)
-        ]
-
     def _is_kept(
         self,
         species: str,
@@ -254,7 +133,7 @@ class SiteEnumeration:
         if own > reverse or (own == reverse and sigma == -1):
             return False
         if len(sources) == 1 and self.metric != "lowdin":
-            same = self.source_names[sources[0]] == species or self.species == (species,)
+            same = self.source_names[sources[0]] == species
             if sigma == -1 or (target == "structure" and lam % 2 == 1 and same):
                 return False
         if target == "structure" and lam == 0 and a == b and self.metric != "overlap":
@@ -264,16 +143,17 @@ class SiteEnumeration:
     def _is_bracelet(
         self, species: str, a: int, sources: tuple[int, ...], channels: tuple[int, ...]
     ) -> bool:
-        r"""Whether the word ``c_0 z_1 c_1 ... z_kappa`` is the first of its bracelet.
+        r"""Whether the word ``c_0 z_1 c_1 ... z_kappa`` is the first column of its bracelet.
 
-        A rotation is a column too only if it begins with a single shell.
+        Rotated, it is a column too if it begins with one shell, what follows are channels, and
+        its degree, to which the first letter counts twice, is small enough.
         """
         k = self.shell_ids[species, a]
         letters = [(k, k + 1)] + [self.channel_shells[c] for c in channels]
         best = own = (tuple(letters), sources)
         for turn in range(len(letters)):
             turned = letters[turn:] + letters[:turn]
-            if turned[0][1] - turned[0][0] != 1:
+            if turn and not self.has_trace(turned):
                 continue
             z = sources[turn:] + sources[:turn]
             # Backwards from the same letter: z_kappa, c_{kappa-1}, ..., z_1.
@@ -303,20 +183,26 @@ class SiteEnumeration:
         return kept
 
     def _is_reaction(self, species: str, irrep: Irrep, word: tuple, radial: RadialProduct) -> bool:
-        """Whether an earlier species sees this one's sources as it sees theirs (kappa = 1)."""
+        """Whether other species have columns that determine this one (kappa = 1)."""
         (source,), _, a, b = word
-        other = self.source_names[source]
-        if other == TOTAL:
-            # Of two species alone, the total is the other where one's own part cancels.
-            if len(self.species) != 2 or irrep[0] % 2 == 0:
-                return False
-            other = self.species[0]
-        if self.species.index(other) >= self.species.index(species):
-            return False
-        degree = self.shells[species][a].l + self.shells[species][b].l
-        theirs = self.shells[other]
+        seen = self.source_names[source]
+        l_sum = self.shells[species][a].l + self.shells[species][b].l
+        if seen != TOTAL:
+            earlier = self.species.index(seen) < self.species.index(species)
+            return earlier and self._has_product(seen, irrep, l_sum, radial)
+        return (
+            irrep[0] % 2 == 1
+            and species == self.species[-1]
+            and all(self._has_product(s, irrep, l_sum, radial) for s in self.species[:-1])
+        )
+
+    def _has_product(self, species: str, irrep: Irrep, l_sum: int, radial: RadialProduct) -> bool:
+        """Whether a species has a column of kappa = 1 with this product of radial functions."""
+        shells = self.shells[species]
+        limit = math.inf if self.max_degree is None else self.max_degree
         return any(
-            theirs[x].l + theirs[y].l == degree
-            and proportional(radial, radial_product(theirs[x], theirs[y]))
-            for x, y in self._outer(other, irrep)
+            shells[x].l + shells[y].l == l_sum
+            and self.degree(species, (), x, y) <= limit
+            and proportional(radial, radial_product(shells[x], shells[y]))
+            for x, y in self.outer(species, irrep)
         )

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from linvop.errors import InputError
 
-__all__ = ["LARGEST", "no_more_than"]
+__all__ = ["LARGEST", "no_more_than", "require_no_more"]
 
 LARGEST = 1_000_000
 """Of one species (or pair of species) and irrep."""
@@ -43,3 +43,14 @@ def no_more_than(
         if k == most:
             raise InputError(f"{of}: more than {most} features; {advice}")
         yield item
+
+
+def require_no_more(n: int, of: str, advice: str) -> None:
+    r"""Refuse a number of columns above `LARGEST`; words as for `no_more_than`.
+
+    Raises
+    ------
+    InputError
+    """
+    if n > LARGEST:
+        raise InputError(f"{of}: {n} features, more than {LARGEST}; {advice}")

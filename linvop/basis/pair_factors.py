@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 
-from linvop.basis.enumeration import Irrep, SiteEnumeration, allowed_irreps
+from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.labels import PairWordLabel, ProductLabel, SiteLabel
 from linvop.basis.limits import no_more_than
 from linvop.basis.products import ProductEnumeration
+from linvop.basis.words import Irrep, allowed_irreps
 
 __all__ = ["PairFactors", "SiteFactor", "Word", "WordFactor"]
 

@@ -31,10 +31,10 @@ from itertools import combinations_with_replacement
 
 from linvop.angular.characters import product_sigma
 from linvop.angular.trees import Powers, coupling_trees
-from linvop.basis.enumeration import Irrep
 from linvop.basis.labels import PairLabel
 from linvop.basis.limits import no_more_than
 from linvop.basis.pair_factors import PairFactors, SiteFactor, WordFactor
+from linvop.basis.words import Irrep
 
 __all__ = ["EXCHANGES", "PairEnumeration", "PairProduct", "chosen_trees"]
 

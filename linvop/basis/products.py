@@ -14,16 +14,21 @@ kappa = 2 through it into a product of kappa = 1.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import groupby
 
 from linvop.angular.characters import product_sigma
 from linvop.angular.trees import Powers, coupling_trees
-from linvop.basis.enumeration import Irrep, SiteEnumeration, allowed_irreps
+from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.labels import ProductLabel, SiteLabel
-from linvop.basis.limits import no_more_than
+from linvop.basis.limits import require_no_more
+from linvop.basis.product_counts import count_products
+from linvop.basis.words import Irrep, allowed_irreps
 
 __all__ = ["Factor", "Product", "ProductEnumeration"]
 
@@ -88,6 +93,10 @@ class ProductEnumeration:
     def _products(self) -> dict[tuple[str, Irrep], tuple[Product, ...]]:
         return {}
 
+    @cached_property
+    def _counts(self) -> dict[tuple[str, Irrep], int]:
+        return {}
+
     def factor_irreps(self, species: str) -> tuple[Irrep, ...]:
         """Irreps of a species that have factors."""
         return tuple(dict.fromkeys(factor.irrep for factor in self.factors(species)))
@@ -120,17 +129,21 @@ class ProductEnumeration:
         r"""Multisets of factors that couple to an irrep, by order and factors."""
         key = species, irrep
         if key not in self._products:
-            every = no_more_than(
-                self._enumerated(species, irrep),
+            require_no_more(
+                self.count(species, irrep),
                 f"{species}, lam = {irrep[0]}, sigma = {irrep[1]:+d}, nu > 1",
                 "lower nu or its max_degree",
             )
-            self._products[key] = tuple(every)
+            self._products[key] = tuple(self._enumerated(species, irrep))
         return self._products[key]
 
     def count(self, species: str, irrep: Irrep) -> int:
-        """Number of columns."""
-        return sum(product.n_functions for product in self.products(species, irrep))
+        """Number of columns; none of them is made for it."""
+        key = species, irrep
+        if key not in self._counts:
+            groups = Counter((f.irrep, f.degree, f.bodies) for f in self.factors(species))
+            self._counts[key] = count_products(groups, irrep, self.max_degrees, self.max_body_order)
+        return self._counts[key]
 
     def labels(self, species: str, irrep: Irrep) -> list[ProductLabel]:
         r"""Names of the columns, in storage order: product, tree."""
@@ -164,17 +177,22 @@ class ProductEnumeration:
     ) -> Iterator[tuple[int, ...]]:
         """Ascending multisets of factors within degree and body order."""
         lowest = min((factor.degree for factor in factors), default=0)
-        bodies = self.max_body_order
+        most = math.inf if self.max_body_order is None else self.max_body_order
+
+        @cache
+        def fitting(room: float, places: float) -> list[int]:
+            """Factors that are small enough, ascending: few different rooms are asked for."""
+            return [k for k, f in enumerate(factors) if f.degree <= room and f.bodies - 1 <= places]
 
         def grow(chosen: tuple[int, ...], degree: float, atoms: int) -> Iterator[tuple[int, ...]]:
             rest = nu - len(chosen)
             if not rest:
                 yield chosen
                 return
-            for k in range(chosen[-1] if chosen else 0, len(factors)):
-                total = degree + factors[k].degree
-                more = atoms + factors[k].bodies - 1
-                if total + (rest - 1) * lowest <= limit and (bodies is None or more <= bodies):
-                    yield from grow((*chosen, k), total, more)
+            found = fitting(limit - degree - (rest - 1) * lowest, most - atoms)
+            for k in found[bisect_left(found, chosen[-1]) if chosen else 0 :]:
+                yield from grow(
+                    (*chosen, k), degree + factors[k].degree, atoms + factors[k].bodies - 1
+                )
 
         yield from grow((), 0, 1)

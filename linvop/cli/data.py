@@ -25,6 +25,9 @@ def label_command(
     n_matrices: Annotated[
         int | None, typer.Option(min=0, help="Keep matrices of the first N structures only.")
     ] = None,
+    grid_level: Annotated[
+        int, typer.Option(min=0, max=9, help="Of the functional's grid; PySCF's default is 3.")
+    ] = 4,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one for each core.")
     ] = None,
@@ -50,6 +53,7 @@ def label_command(
                 ao=ao,
                 quantities=chosen,
                 n_matrices=n_matrices,
+                grid_level=grid_level,
                 workers=workers,
                 force=force,
                 progress=lambda done, total: progress("structures", done, total),

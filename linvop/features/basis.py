@@ -14,19 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.basis import settings
-from linvop.basis.enumeration import (
-    METRICS,
-    RESOLUTIONS,
-    SOURCES,
-    TARGETS,
-    Irrep,
-    SiteEnumeration,
-    allowed_irreps,
-)
+from linvop.basis.enumeration import METRICS, RESOLUTIONS, SOURCES, TARGETS, SiteEnumeration
 from linvop.basis.labels import Label, PairLabel
 from linvop.basis.pair_factors import PairFactors
 from linvop.basis.pairs import PairEnumeration
 from linvop.basis.products import ProductEnumeration
+from linvop.basis.words import Irrep, allowed_irreps
 from linvop.errors import InputError
 from linvop.features.contractions import SiteFeatures, compiled
 from linvop.features.pairs import PairFeatures, PairValues, checked_exchange, compiled_pairs

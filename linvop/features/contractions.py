@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from linvop.basis.enumeration import Irrep, SiteEnumeration
+from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.products import ProductEnumeration
+from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.metric import factors
 from linvop.features.threads import one_blas_thread

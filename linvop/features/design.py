@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linvop.basis.enumeration import Irrep
+from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.contractions import SiteFeatures
 from linvop.features.threads import available_cores, one_thread_each

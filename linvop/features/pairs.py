@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from linvop.basis.enumeration import Irrep
 from linvop.basis.pairs import EXCHANGES, PairEnumeration
+from linvop.basis.words import Irrep
 from linvop.conventions import BOHR
 from linvop.errors import InputError
 from linvop.features.contractions import Contracted, Kernels, SiteFeatures, compiled, contracted

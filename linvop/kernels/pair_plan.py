@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from linvop.angular.product_tables import chosen_functions, product_table
-from linvop.basis.enumeration import Irrep
 from linvop.basis.pairs import PairEnumeration, PairProduct
+from linvop.basis.words import Irrep
 from linvop.kernels.plan import WordPlan, pair_word_plan
 from linvop.kernels.plan_parts import Rows
 from linvop.kernels.product_plan import Place, ProductPlan, Shape, laid_out

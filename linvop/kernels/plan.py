@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linvop.basis.enumeration import Irrep, SiteEnumeration
+from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.pair_factors import PairFactors, Word
+from linvop.basis.words import Irrep
 from linvop.kernels.plan_parts import Couplings, HalfWords, Rows, offsets, padded, table
 
 __all__ = ["WordPlan", "pair_word_plan", "site_plan"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linvop.angular.tables import sparse_coupling
-from linvop.basis.enumeration import Irrep
+from linvop.basis.words import Irrep
 
 __all__ = ["Couplings", "HalfWords", "Rows", "offsets", "padded", "table"]
 

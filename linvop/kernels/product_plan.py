@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from linvop.angular.product_tables import ProductTable, product_table
-from linvop.basis.enumeration import Irrep
 from linvop.basis.products import ProductEnumeration
+from linvop.basis.words import Irrep
 from linvop.kernels.plan_parts import Rows, offsets, table
 
 __all__ = ["Place", "ProductPlan", "Shape", "laid_out", "product_plan"]

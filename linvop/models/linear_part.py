@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from linvop.basis.enumeration import Irrep
+from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.models.targets import Target
 from linvop.models.training import TrainingSet
@@ -23,6 +23,9 @@ from linvop.regression.ridge import Ridge
 from linvop.regression.uncertainty import Posterior
 
 __all__ = ["LinearPart", "fit_parts"]
+
+_NAMED = 50
+"""So many pruned columns are named in a report; all have coefficients of exactly zero."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def fit_parts(
     penalty: np.ndarray,
     solver: Ridge,
     columns: np.ndarray | None = None,
+    labels: Sequence[object] = (),
 ) -> dict[str, tuple[LinearPart, np.ndarray]]:
     r"""Fit one irrep of all targets that have it.
 
@@ -98,6 +102,8 @@ def fit_parts(
         Its settings.
     columns : (p,) int, optional
         Groups of columns whose relevances are determined, target by target.
+    labels : sequence, length p
+        Names of the columns, for reports of pruning.
 
     Returns
     -------
@@ -159,7 +165,7 @@ def fit_parts(
             part = LinearPart(
                 np.ascontiguousarray(one.coef_[:, column]),
                 np.ascontiguousarray(added),
-                _report_of(one, column),
+                _report_of(one, column) | _pruned(one, labels),
                 None if one.posterior_ is None else one.posterior_.select(column),
             )
             fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
@@ -186,3 +192,11 @@ def _report_of(solver: Ridge, k: int) -> dict[str, Any]:
         key: value[k] if isinstance(value, list) else value
         for key, value in solver.report().items()
     }
+
+
+def _pruned(solver: Ridge, labels: Sequence[object]) -> dict[str, Any]:
+    """The first columns that were pruned: names, and what the others leave of each."""
+    if solver.selection_ is None:
+        return {}
+    dropped = np.flatnonzero(~solver.selection_.kept)[:_NAMED]
+    return {"pruned": [[str(labels[j]), float(solver.selection_.residuals[j])] for j in dropped]}

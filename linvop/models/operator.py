@@ -36,7 +36,6 @@ from linvop.models.operator_training import OperatorTraining
 from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
 from linvop.orbitals.shells import AOBasis
 from linvop.regression.prior import checked_cost
-from linvop.regression.problem import check_parameters
 from linvop.regression.ridge import Ridge
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class OperatorModel:
         solver = Ridge(refine=False) if solver is None else solver
         if not isinstance(solver, Ridge):
             raise InputError(f"solver: expected a linvop.Ridge, got {solver!r}")
-        check_parameters(solver.alpha, solver.column_scale, solver.alpha_bounds)
+        solver.check()
         if solver.covariance:
             raise InputError(
                 "solver: operators have no standard deviations; covariance must be False"

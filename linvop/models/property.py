@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linvop.basis.enumeration import Irrep
+from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
@@ -37,7 +37,6 @@ from linvop.models.training import (
 from linvop.regression.diagnosis import RegularisationWarning
 from linvop.regression.groups import duplicate_groups
 from linvop.regression.prior import checked_cost, label_prior, shell_groups
-from linvop.regression.problem import check_parameters
 from linvop.regression.ridge import Ridge
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class PropertyModel:
         solver = Ridge() if solver is None else solver
         if not isinstance(solver, Ridge):
             raise InputError(f"solver: expected a linvop.Ridge, got {solver!r}")
-        check_parameters(solver.alpha, solver.column_scale, solver.alpha_bounds)
+        solver.check()
         self.basis = basis
         self.targets = as_targets(targets)
         if relevance not in (None, "shells"):
@@ -204,6 +203,7 @@ class PropertyModel:
                     penalty=label_prior(labels, self.kappa_cost),
                     solver=self.solver,
                     columns=None if self.relevance is None else shell_groups(labels),
+                    labels=labels,
                 )
             for name, (part, residuals) in fitted.items():
                 self.parts_[name][irrep], left_out[name][irrep] = part, residuals

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from linvop.basis.enumeration import Irrep
+from linvop.basis.words import Irrep
 from linvop.features.basis import Basis
 from linvop.regression.diagnosis import LOWER_BOUND, UPPER_BOUND, RegularisationWarning
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from linvop.basis.enumeration import Irrep
+from linvop.basis.words import Irrep
 from linvop.errors import FileFormatError
 from linvop.features.basis import Basis
 from linvop.io import model_file

@@ -71,4 +71,5 @@ def stored_solver(solver: Ridge) -> dict[str, Any]:
         "alpha_bounds": solver.alpha_bounds,
         "refine": solver.refine,
         "covariance": solver.covariance,
+        "prune": solver.prune,
     }

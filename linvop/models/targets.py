@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linvop.angular.tables import coupling_table
-from linvop.basis.enumeration import Irrep
+from linvop.basis.words import Irrep
 from linvop.conventions import M_FROM_CARTESIAN, PROPERTY_UNITS
 from linvop.errors import InputError
 

@@ -108,6 +108,7 @@ def check_parameters(
     alpha_bounds: Any,
     covariance: Any = False,
     refine: Any = True,
+    prune: Any = None,
 ) -> None:
     """Raise `InputError` for parameters of a `Ridge` that mean nothing."""
     if isinstance(alpha, str):
@@ -122,6 +123,8 @@ def check_parameters(
     for name, value in (("covariance", covariance), ("refine", refine)):
         if not isinstance(value, bool):
             raise InputError(f"{name}: expected True or False, got {value!r}")
+    if prune is not None and not (_is_real(prune) and 0.0 < prune < 1.0):
+        raise InputError(f"prune: expected None or a number between 0 and 1, got {prune!r}")
     if alpha_bounds is None:
         return
     pair = isinstance(alpha_bounds, (tuple, list)) and len(alpha_bounds) == 2

@@ -32,6 +32,8 @@ class ReducedProblem:
         Exponent of the column's spread in Gamma.
     overwrite : bool
         Whether the memory of ``problem.A`` may be used.
+    keep : (p,) bool, optional
+        Columns that may have a coefficient; default all.
 
     Attributes
     ----------
@@ -40,7 +42,7 @@ class ReducedProblem:
     active : (p,) bool
         Columns that may have a coefficient.
     kept : (p,) bool
-        Columns that X1 has: all that are not constant.
+        Columns that X1 has: all of `keep` that are not constant.
     gamma : (p,) float64
         Gamma; 1 for columns that are constant.
     top : (k0, p_kept) float64
@@ -52,7 +54,13 @@ class ReducedProblem:
         If there are too few rows, or no target or no column varies next to the constants.
     """
 
-    def __init__(self, problem: Problem, column_scale: float, overwrite: bool) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        column_scale: float,
+        overwrite: bool,
+        keep: np.ndarray | None = None,
+    ) -> None:
         root_w = np.sqrt(problem.weights)
         self.projection = ConstantsProjection(problem.constants * root_w[:, None])
         k0 = self.projection.rank
@@ -69,7 +77,7 @@ class ReducedProblem:
         scales = column_scales(
             problem.A, problem.weights, power=column_scale, centred=problem.centred
         )
-        kept = scales.active
+        kept = scales.active if keep is None else scales.active & keep
         _check_any(kept)
         self.gamma = problem.penalty * scales.scale
         X = scaled_rows(problem.A, root_w, self.gamma[kept], kept, overwrite=overwrite)
@@ -89,8 +97,7 @@ class ReducedProblem:
 
     def expand(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients, (p, t), and constants, (k, t), of the solution z, (p_kept, t)."""
-        z[self._explained] = 0.0
-        z[self._explained] = 0.0
+        z = np.where(self._explained[:, None], 0.0, z)
         coef = self.scatter(z.T).T / self.gamma[:, None]
         return coef, self.projection.solve(self._y_top - self.top @ z)
 

@@ -26,6 +26,7 @@ from linvop.regression.leave_out import LeaveGroupsOut
 from linvop.regression.problem import Problem, check_parameters
 from linvop.regression.reduction import ReducedProblem
 from linvop.regression.scaling import check_finite_rows
+from linvop.regression.selection import Selection, select_columns
 from linvop.regression.uncertainty import Posterior, directions_of
 
 __all__ = ["RegularisationWarning", "Ridge"]
@@ -53,6 +54,10 @@ class Ridge:
     covariance : bool
         Whether to keep what standard deviations of predictions need (`uncertainty`): up to
         min(n, p) numbers a column, in memory and in the files of models.
+    prune : float, optional
+        Give no coefficient to columns that depend on others in the data up to this fraction of
+        their norm (`selection`), 1e-8 for instance: a smaller model of the same accuracy where
+        rows are many. With fewer rows than columns at most as many columns as rows stay.
 
     Attributes
     ----------
@@ -74,6 +79,8 @@ class Ridge:
         for a given alpha, that alpha and its leave-one-out mean square.
     posterior_ : Posterior or None
         Covariances of predictions, with `covariance`.
+    selection_ : Selection or None
+        Which columns `prune` has left.
 
     Notes
     -----
@@ -100,6 +107,7 @@ class Ridge:
     loo_residuals_: np.ndarray
     criterion_curve_: tuple[np.ndarray, np.ndarray]
     posterior_: Posterior | None
+    selection_: Selection | None
     _report: dict[str, Any]
 
     def __init__(
@@ -110,12 +118,14 @@ class Ridge:
         alpha_bounds: tuple[float, float] | None = None,
         refine: bool = True,
         covariance: bool = False,
+        prune: float | None = None,
     ) -> None:
         self.alpha = alpha
         self.column_scale = column_scale
         self.alpha_bounds = alpha_bounds
         self.refine = refine
         self.covariance = covariance
+        self.prune = prune
 
     def __repr__(self) -> str:
         bounds = self.alpha_bounds
@@ -124,7 +134,19 @@ class Ridge:
         return (
             f"Ridge(alpha={_plain(self.alpha)!r}, column_scale={_plain(self.column_scale)!r}, "
             f"alpha_bounds={bounds!r}{'' if self.refine else ', refine=False'}"
-            f"{', covariance=True' if self.covariance else ''})"
+            f"{', covariance=True' if self.covariance else ''}"
+            f"{'' if self.prune is None else f', prune={_plain(self.prune)!r}'})"
+        )
+
+    def check(self) -> None:
+        r"""Raise `InputError` for parameters that mean nothing."""
+        check_parameters(
+            self.alpha,
+            self.column_scale,
+            self.alpha_bounds,
+            self.covariance,
+            self.refine,
+            self.prune,
         )
 
     def fit(
@@ -166,9 +188,7 @@ class Ridge:
             For shapes that do not fit, entries that are not finite, too few rows, targets
             without variance, and designs without a column that varies.
         """
-        check_parameters(
-            self.alpha, self.column_scale, self.alpha_bounds, self.covariance, self.refine
-        )
+        self.check()
         problem = Problem.checked(
             A,
             y,
@@ -178,11 +198,15 @@ class Ridge:
             weights=weights,
             n_components=n_components,
         )
-        reduced = ReducedProblem(problem, float(self.column_scale), overwrite)
+        self.selection_ = None if self.prune is None else select_columns(problem, self.prune)
+        keep = None if self.selection_ is None else self.selection_.kept
+        reduced = ReducedProblem(problem, float(self.column_scale), overwrite, keep)
         coef, intercepts = reduced.expand(self._solve(problem, reduced))
+        pruned = 0 if self.selection_ is None else self.selection_.n_dependent
         self._report |= {
             "n_columns": len(coef),
-            "n_constant_columns": int((~reduced.active).sum()),
+            "n_constant_columns": int((~reduced.active).sum()) - pruned,
+            **({} if self.prune is None else {"n_pruned": pruned}),
             "n_constants": problem.constants.shape[1],
             "rank_of_constants": reduced.projection.rank,
         }

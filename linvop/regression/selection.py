@@ -33,7 +33,7 @@ from linvop.regression.problem import Problem
 from linvop.regression.projection import ConstantsProjection
 from linvop.regression.scaling import CONSTANT, column_norms, scaled_rows
 
-__all__ = ["Selection", "independent_columns"]
+__all__ = ["Selection", "independent_columns", "select_columns"]
 
 
 _TIE = 1e-6
@@ -57,6 +57,11 @@ class Selection:
     kept: np.ndarray
     residuals: np.ndarray
     names: tuple[str, ...]
+
+    @property
+    def n_dependent(self) -> int:
+        """How many columns depend on others; those that are constant do not count."""
+        return int((~self.kept & (self.residuals > 0.0)).sum())
 
     def dropped(self) -> list[tuple[str, float]]:
         """Return name and residual of every dropped column, in the order of the columns."""
@@ -103,8 +108,6 @@ def independent_columns(
     >>> found.kept.tolist(), [name for name, _ in found.dropped()]
     ([True, True, False], ['2'])
     """
-    if not 0.0 < tolerance < 1.0:
-        raise InputError(f"tolerance: expected a number between 0 and 1, got {tolerance!r}")
     problem = Problem.checked(
         A,
         np.zeros(len(np.asarray(A))),
@@ -118,6 +121,17 @@ def independent_columns(
     names = tuple(str(x) for x in (range(p) if labels is None else labels))
     if len(names) != p:
         raise InputError(f"labels: expected {p}, one a column, got {len(names)}")
+    return select_columns(problem, tolerance, names)
+
+
+def select_columns(
+    problem: Problem, tolerance: float, names: Sequence[object] | None = None
+) -> Selection:
+    r"""As `independent_columns`, of a checked problem; its targets play no part."""
+    if not 0.0 < tolerance < 1.0:
+        raise InputError(f"tolerance: expected a number between 0 and 1, got {tolerance!r}")
+    p = problem.A.shape[1]
+    names = tuple(str(x) for x in (range(p) if names is None else names))
     X, active = _unit_columns(problem)
     if not active.any():
         raise InputError("A: expected a column that varies next to the constants, got none")

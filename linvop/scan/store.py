@@ -63,6 +63,7 @@ def setting_key(
         "targets": [asdict(t) for t in model.targets],
         "solver": repr(model.solver),
         "kappa_cost": model.kappa_cost,
+        "relevance": model.relevance,
         "atom_energies": model.atom_energies,
         "validation": dict(validation),
     }

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from linvop.angular.characters import number_of_couplings, number_of_exchange_couplings
-from linvop.basis.enumeration import Irrep
 from linvop.basis.pairs import EXCHANGES, PairEnumeration, PairProduct
+from linvop.basis.words import Irrep
 from linvop.features.basis import Basis, ordered_species
 from linvop.kernels import reference
 from linvop.kernels.pair_plan import PairPlan, pair_plan
@@ -20,7 +20,7 @@ from linvop.kernels.pair_plan import PairPlan, pair_plan
 __all__ = ["assert_pairs_complete"]
 
 _RANK = 1e-9
-"""Singular values below this, relative to the largest, are rounding."""
+"""Singular values and columns below this, relative to the largest, are rounding."""
 
 
 def assert_pairs_complete(basis: Basis, species: Sequence[str], *, seed: int = 0) -> None:
@@ -125,7 +125,9 @@ def _reversed(pairs: PairEnumeration, s: str, plan: PairPlan, q: np.ndarray) -> 
 
 def _rank_of(columns: np.ndarray) -> int:
     length = np.linalg.norm(columns, axis=0)
-    s = np.linalg.svd(columns[:, length > 0] / length[length > 0], compute_uv=False)
+    # Of a function and its partner of the other sign rounding is left, and that is no function.
+    there = length > _RANK * length.max(initial=0.0)
+    s = np.linalg.svd(columns[:, there] / length[there], compute_uv=False)
     return int((s > _RANK * s[0]).sum()) if s.size else 0
 
 

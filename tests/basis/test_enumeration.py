@@ -7,7 +7,8 @@ from math import gcd
 
 import pytest
 
-from linvop.basis.enumeration import SiteEnumeration, allowed_irreps
+from linvop.basis.enumeration import SiteEnumeration
+from linvop.basis.words import allowed_irreps
 from linvop.errors import InputError
 from linvop.orbitals.shells import AOBasis, Shell
 

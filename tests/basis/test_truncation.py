@@ -51,9 +51,28 @@ def test_a_limit_leaves_out_what_is_above_it_and_nothing_else(metric, limit):
             degrees[s][shell] for s, shell in [*((label.species, x) for x in label.shells), *inner]
         )
 
-    for target in ("site", "structure"):
-        kept = [x for x in every.labels(["H", "O"], target=target) if degree(x) <= limit]
-        assert some.labels(["H", "O"], target=target) == kept
+    def within(target):
+        return [x for x in every.labels(["H", "O"], target=target) if degree(x) <= limit]
+
+    assert some.labels(["H", "O"]) == within("site")
+    # A trace has several words, of several degrees: it is there if one of them is small enough.
+    summed = some.labels(["H", "O"], target="structure")
+    assert all(degree(x) <= limit for x in summed)
+    traces = [bracelet(x) for x in summed if is_trace(x, metric)]
+    assert len(traces) == len(set(traces))
+    assert set(traces) == {bracelet(x) for x in within("site") if is_trace(x, metric)}
+    others = [x for x in within("structure") if not is_trace(x, metric)]
+    assert [x for x in summed if not is_trace(x, metric)] == others
+
+
+def is_trace(label, metric):
+    return label.lam == 0 and label.shells[0] == label.shells[1] and metric != "overlap"
+
+
+def bracelet(label):
+    letters = (f"{label.species}:{label.shells[0]}", *label.channels)
+    turned = [letters[k:] + letters[:k] for k in range(len(letters))]
+    return min(turned + [word[::-1] for word in turned])
 
 
 def test_body_order_limits_words_and_products():

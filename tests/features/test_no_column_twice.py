@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 
 from linvop.angular.tables import coupling_table
-from linvop.basis.enumeration import allowed_irreps
+from linvop.basis.words import allowed_irreps
 from linvop.features.basis import Basis
 from linvop.features.metric import factors
 from linvop.features.threads import one_blas_thread
@@ -22,16 +22,21 @@ AO = {
     "H": (Shell(0, (0.9,), (1.0,)), Shell(1, (0.9,), (1.0,))),
     "C": (Shell(0, (1.3,), (1.0,)), Shell(0, (0.4,), (1.0,)), Shell(1, (1.3,), (1.0,))),
 }
+SPLIT = {
+    "H": ((0, 1.1), (0, 0.3), (1, 0.8)),
+    "C": ((0, 1.7), (0, 0.45), (1, 1.3), (1, 0.4)),
+}
 SPECIES = ("H", "C")
 
 
-def molecule(rng: np.random.Generator) -> Atoms:
-    """Three atoms of each species: fewer would be symmetric by accident."""
+def molecule(rng: np.random.Generator, symbols: str = "HCHCHC") -> Atoms:
+    """Atoms at random; three of each species: fewer would be symmetric by accident."""
+    n = len(Atoms(symbols))
     while True:
-        positions = rng.uniform(-1.7, 1.7, (6, 3))
-        apart = np.linalg.norm(positions[:, None] - positions, axis=-1)[np.triu_indices(6, 1)]
+        positions = rng.uniform(-1.7, 1.7, (n, 3)) * (n / 6) ** (1 / 3)
+        apart = np.linalg.norm(positions[:, None] - positions, axis=-1)[np.triu_indices(n, 1)]
         if apart.min() > 0.8:
-            return Atoms("HCHCHC", positions=positions)
+            return Atoms(symbols, positions=positions)
 
 
 @one_blas_thread()
@@ -109,6 +114,63 @@ def test_same_shells_on_all_species(metric, target):
     ao = {"H": shells, "C": shells}
     for sources in ("total", "species"):
         check(Basis(ao, kappa=2, metric=metric, sources=sources), target)
+
+
+@pytest.mark.parametrize("metric", ["ao", "lowdin"])
+@pytest.mark.parametrize("sources", ["total", "species"])
+def test_a_species_of_one_shell(metric, sources):
+    ao = {**AO, "H": AO["H"][:1]}  # the channel H is the shell H:1s, but C is not C:1s
+    for target in ("site", "structure"):
+        check(Basis(ao, kappa=2, metric=metric, resolution="species", sources=sources), target)
+
+
+def summed_columns(basis: Basis, species: tuple[str, ...], symbols: str, irrep: tuple[int, int]):
+    """Site features summed over the atoms of a species, and structure features: (rows, n) each."""
+    rng = np.random.default_rng(7)
+    sites, structures = [], []
+    features = {t: basis.compile(species, [irrep], t) for t in ("site", "structure")}
+    for _ in range(130):
+        system = System.from_atoms(molecule(rng, symbols), basis.ao_basis)
+        found = features["site"].sites(system)
+        sums = [found[(s, *irrep)].sum(axis=0) for s in species if (s, *irrep) in found]
+        sites.append(np.concatenate(sums, axis=1))
+        structures.append(features["structure"].structure(system)[irrep])
+    return np.concatenate(sites), np.concatenate(structures)
+
+
+def assert_same_span(sites: np.ndarray, structures: np.ndarray) -> None:
+    scale = np.linalg.norm(sites, axis=0).max()
+    found = [rank(x, scale) for x in (sites, structures, np.hstack([sites, structures]))]
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("metric", ["ao", "lowdin"])
+@pytest.mark.parametrize("limit", [3, 4, 5, None])
+def test_a_degree_loses_no_trace_that_it_admits(metric, limit):
+    ao = {s: tuple(Shell(l, (a,), (1.0,)) for l, a in found) for s, found in SPLIT.items()}
+    basis = Basis(ao, kappa=2, metric=metric, max_degree=limit)
+    sites, structures = summed_columns(basis, SPECIES, "HCHCHC", (0, 1))
+    assert_same_span(sites, structures)
+
+
+@pytest.mark.parametrize("limit", [2, 3, None])
+def test_a_degree_loses_no_action_whose_reaction_is_above_it(limit):
+    # Of H's shells two are more diffuse than those it shares with C: they have higher degrees.
+    shared = (Shell(0, (0.9,), (1.0,)), Shell(1, (0.7,), (1.0,)))
+    ao = {"C": shared, "H": (*shared, Shell(0, (0.2,), (1.0,)), Shell(1, (0.15,), (1.0,)))}
+    basis = Basis(ao, kappa=1, metric="ao", max_degree=limit)
+    sites, structures = summed_columns(basis, SPECIES, "HCHCHC", (1, 1))
+    assert_same_span(sites, structures)
+
+
+def test_three_species_of_equal_shells_and_total_sources():
+    shells = (Shell(0, (0.9,), (1.0,)), Shell(1, (0.7,), (1.0,)))
+    species = ("H", "C", "O")
+    basis = Basis(dict.fromkeys(species, shells), kappa=1, metric="ao")
+    sites, structures = summed_columns(basis, species, "HCOHCOHCO", (1, 1))
+    assert_same_span(sites, structures)
+    scale = np.linalg.norm(structures, axis=0).max()
+    assert rank(structures, scale) == structures.shape[1] == 2
 
 
 def check(basis: Basis, target: str) -> None:

@@ -54,6 +54,11 @@ def test_pairs_are_complete(order):
     assert_pairs_complete(Basis(AO, lam_max=2, **order), SPECIES)
 
 
+def test_what_is_rounding_in_a_projection_is_no_function():
+    order = {"kappa": 1, "nu_pair": (1, 1), "pair_max_degree": (None, 5, 5), "lam_max": 2}
+    assert_pairs_complete(Basis("sto-3g", **order), ["H", "O"])
+
+
 @pytest.mark.parametrize("exchange", [None, 1, -1])
 @pytest.mark.parametrize(
     "order",

@@ -101,3 +101,31 @@ def test_bad_input_is_named(rng):
         independent_columns(np.ones((9, 3)), constants=np.ones((9, 1)))
     with pytest.raises(InputError, match="not equivariant"):
         independent_columns(A, constants=np.ones((9, 1)), n_components=3)
+
+
+def test_a_pruned_fit_is_that_of_the_columns_that_are_left():
+    rng = np.random.default_rng(3)
+    few = rng.normal(size=(60, 5))
+    A = np.hstack([few, few @ rng.normal(size=(5, 4)), np.ones((60, 1))])
+    y, constants = few @ np.arange(5.0) + 0.1 * rng.normal(size=60), np.ones((60, 1))
+    pruned = Ridge(prune=1e-8, covariance=True).fit(A, y, constants=constants)
+    kept = pruned.selection_.kept
+    assert kept.sum() == 5
+    alone = Ridge(covariance=True).fit(A[:, kept], y, constants=constants)
+    np.testing.assert_allclose(pruned.coef_[kept], alone.coef_, rtol=1e-12)
+    assert not pruned.coef_[~kept].any()
+    for a, b in zip(
+        pruned.predict(A, constants, std=True),
+        alone.predict(A[:, kept], constants, std=True),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-10)
+    assert pruned.report()["n_pruned"] == 4
+    assert pruned.report()["n_constant_columns"] == 1
+    assert eval(repr(pruned)).prune == 1e-8
+
+
+@pytest.mark.parametrize("prune", [0.0, 1.0, True, "yes"])
+def test_a_tolerance_that_means_nothing_is_refused(prune):
+    with pytest.raises(InputError, match="^prune: expected None or a number"):
+        Ridge(prune=prune).check()

@@ -143,6 +143,7 @@ def test_a_killed_scan_leaves_whole_files_only(case, counted):
         (("kappa = [1, 2]", "kappa = [1, 2, 3]"), 2),  # a larger grid: only what is new
         (("kappa = [1, 2]", "kappa = [2]"), 0),
         (("[targets]", '[solver]\nalpha = "gcv"\n[targets]'), 4),
+        (("[targets]", '[solver]\nrelevance = "shells"\n[targets]'), 4),
         (("dipole = {}", ""), 4),
         (('metric = "lowdin"', 'metric = "ao"'), 4),
         (("n_timed = 3", "n_timed = 3\nfolds = 3"), 4),
