@@ -51,6 +51,11 @@ __all__ = ["EffectiveOperatorModel", "projected_of"]
 
 STARTS = ("projected", "baseline")
 
+_STOPPED = {
+    "steps": "more steps may help",
+    "stuck": "no damping lowers the objective",
+}
+
 
 class EffectiveOperatorModel:
     r"""Small-basis Fock matrix fitted to observables of a larger calculation; closed shells.
@@ -81,7 +86,8 @@ class EffectiveOperatorModel:
     steps : int
         Gauss-Newton steps at most.
     tolerance : float
-        Stop when a step lowers the objective by less than this part of it, and alpha stays.
+        Stop when alpha stays and the linearised problem lowers the objective by less than this
+        part of it, or several steps by less than a tenth of that.
 
     Attributes
     ----------
@@ -90,7 +96,10 @@ class EffectiveOperatorModel:
     history_ : list of dict
         Of each step: rms of the errors on the training structures by target before it (eV,
         e Angstrom, e), leave-one-out rms of the linearised problem, alpha, the damping mu, by
-        which part the objective fell; at the end the rms.
+        which part the objective fell and would have fallen in the linearised problem; at the end
+        the rms.
+    stopped_ : str
+        "converged", "steps" (there were no more) or "stuck" (no damping lowers the objective).
     started_from_ : str
         "projected" or "baseline".
     """
@@ -216,11 +225,14 @@ class EffectiveOperatorModel:
             workers=workers,
         )
         model.parts_ = job.run(progress)
-        self.operator_, self.history_ = model, job.history
-        if not job.converged:
+        self.operator_, self.history_, self.stopped_ = model, job.history, job.stopped
+        if job.stopped != "converged":
+            last = job.history[-2]
             warnings.warn(
-                f"{source}: not converged; the last step lowered the objective by "
-                f"{job.history[-2]['falls_by']:.1e} of it, expected less than {self.tolerance:g}",
+                f"{source}: not converged after {len(job.history) - 1} steps "
+                f"({_STOPPED[job.stopped]}); the last one lowered the objective by "
+                f"{last['falls_by']:.1e} of it, the linearised problem would by "
+                f"{last['foreseen']:.1e}, expected less than {self.tolerance:g}",
                 stacklevel=3,
             )
 

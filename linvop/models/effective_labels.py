@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -118,6 +119,21 @@ class Observed:
     quantities: np.ndarray
     where: str
 
+    @cached_property
+    def _roots(self) -> tuple[np.ndarray, np.ndarray]:
+        return square_roots(overlap(self.system))
+
+    @cached_property
+    def _operators(self) -> np.ndarray:
+        """Of the dipole and of the populations, as far as they count: value = tr(O P) + .."""
+        wanted, n = np.unique(self.quantities), self.system.layout.n_ao
+        found = [np.zeros((0, n, n))]
+        if 1 in wanted:
+            found.append(-dipole_operators(self.system) * BOHR)
+        if 2 in wanted:
+            found.append(-_populations(self.system, self._roots[0]))
+        return np.concatenate(found)
+
     def values(self, F: np.ndarray) -> Values:
         r"""The same of a Fock matrix (n_ao, n_ao), Hartree, PySCF's order.
 
@@ -126,21 +142,14 @@ class Observed:
         InputError
             If its gap vanishes.
         """
-        S = overlap(self.system)
-        root, inverse = square_roots(S)
-        levels = orbitals(F, inverse, self.n_occupied, self.where)
+        levels = orbitals(F, self._roots[1], self.n_occupied, self.where)
         wanted = np.unique(self.quantities)
         values, D = [np.zeros(0)], [np.zeros((0, *F.shape))]
         if 0 in wanted:
             moments, weights = _moments(levels.energies * HARTREE, self.clusters)
             values.append(moments)
             D.append(level_response(levels, weights) * HARTREE)
-        operators = np.concatenate(
-            [
-                -dipole_operators(self.system) * BOHR if 1 in wanted else np.zeros((0, *F.shape)),
-                -_populations(self.system, root) if 2 in wanted else np.zeros((0, *F.shape)),
-            ]
-        )
+        operators = self._operators
         if len(operators):
             P = 2 * aufbau_density(levels.coefficients, self.n_occupied)
             found = np.einsum("kab,ab->k", operators, P)

@@ -38,6 +38,7 @@ def save_effective_model(
         "steps": model.steps,
         "tolerance": model.tolerance,
         "history": model.history_,
+        "stopped": model.stopped_,
     }
     save_operator_model(model.operator_, path, force=force, more={_NAME: stored})
 
@@ -63,6 +64,7 @@ def load_effective_model(path: str | Path) -> EffectiveOperatorModel:
     """
     stored = dict(stored_settings(path) or {})
     history, started_from = stored.pop("history"), stored.pop("started_from")
+    stopped = stored.pop("stopped")
     operator = load_operator_model(path)
     name = stored.pop("ao")
     known = name is not None and all(
@@ -79,4 +81,5 @@ def load_effective_model(path: str | Path) -> EffectiveOperatorModel:
         **stored,
     )
     model.operator_, model.history_, model.started_from_ = operator, history, started_from
+    model.stopped_ = stopped
     return model

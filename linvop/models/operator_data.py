@@ -3,6 +3,7 @@ r"""Training data of an operator model: checked records, and their matrices as b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ from linvop.orbitals.operator_blocks import (
     to_blocks,
 )
 from linvop.orbitals.order import from_m_order, to_m_order
-from linvop.orbitals.shells import AOLayout
+from linvop.orbitals.shells import AOBasis, AOLayout
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -150,12 +151,13 @@ class OperatorFrame:
         T = self._transformation(True)
         one = D if T is None else T @ D @ T
         found = to_blocks(couple(to_m_order(one, self.layout), self.layout))
-        shells = operator_blocks(self.system.ao, ordered_species(self.layout.symbols))
-        return {
-            block: values
-            * (1 + (shells[block][:, 0] != shells[block][:, 1]) if block.on_site else 2)
-            for block, values in found.items()
-        }
+        return {block: values * self.multiplicity(block) for block, values in found.items()}
+
+    def multiplicity(self, block: OperatorBlock) -> np.ndarray:
+        """How often each target of a block stands in the matrix, (t,): once or twice."""
+        shells = _blocks_of(self.system.ao, (block.species_i, block.species_j))[block]
+        twice = shells[:, 0] != shells[:, 1] if block.on_site else np.full(len(shells), True)
+        return 1.0 + twice
 
     def pairs(self, block: OperatorBlock) -> np.ndarray:
         r"""Atoms (i, j) of each row of a block, (n_pairs, 2), ascending."""
@@ -179,5 +181,14 @@ class OperatorFrame:
     def _transformation(self, back: bool) -> np.ndarray | None:
         if not self.orthogonal:
             return None
-        root, inverse = square_roots(overlap(self.system))
+        root, inverse = self._roots
         return root if (self.target == "density") != back else inverse
+
+    @cached_property
+    def _roots(self) -> tuple[np.ndarray, np.ndarray]:
+        return square_roots(overlap(self.system))
+
+
+@lru_cache(maxsize=256)
+def _blocks_of(ao: AOBasis, species: tuple[str, str]) -> dict[OperatorBlock, np.ndarray]:
+    return operator_blocks(ao, ordered_species(species))
