@@ -75,8 +75,12 @@ def run_effective_fit(
     if test is not None:
         source = source_name(config.test or config.train)
         metrics |= {"test_set": source, "n_test": len(test), "test": model.score(test)}
-        if len(test.having("fock")):
-            metrics["projected"] = model.projected_score(test)
+        known = test.having("fock")
+        if len(known):
+            metrics |= {"n_projected": len(known), "projected": model.projected_score(known)}
+            # The yardstick and ours on the same structures.
+            ours = metrics["test"] if len(known) == len(test) else model.score(known)
+            metrics["beside_projected"] = ours
     model.operator_.training_["test"] = metrics.get("test", {})
     with all_or_none(config.output, names, force) as folder:
         model.save(folder / "model.h5")

@@ -37,7 +37,11 @@ def fit_effective(config: Path, *, force: bool, json: bool) -> None:
         about = f"{metrics['test_set']}, {metrics['n_test']} structures"
         tables = [observable_error_table(metrics["test"], f"test ({about})")]
         if "projected" in metrics:
-            title = f"the projected operator ({about})"
+            n = metrics["n_projected"]
+            if n < metrics["n_test"]:
+                title = f"test, the {n} structures with a Fock matrix"
+                tables.append(observable_error_table(metrics["beside_projected"], title))
+            title = f"projected operators of these {n} structures"
             tables.append(observable_error_table(metrics["projected"], title))
         print_tables(tables)
     if metrics["n_copies_left_out"]:

@@ -71,7 +71,8 @@ class EffectiveOperatorModel:
     solver : Ridge, optional
         Of the start's linear fit; the steps find their own alpha (`linvop.models.gauss_newton`).
     start : {None, "projected", "baseline"}
-        None: projected, if all structures have a Fock matrix.
+        The linear fit to the projected operators of those structures that have a Fock matrix, or
+        the baseline alone. None: projected, if two or more have one.
     baseline, orthogonal, kappa_cost
         As for `OperatorModel`; between Lowdin orbitals by default.
     window : float, optional
@@ -173,8 +174,8 @@ class EffectiveOperatorModel:
         Parameters
         ----------
         data : Dataset
-            Closed shells with orbital energies and whatever the targets need; with Fock matrices,
-            if the start is to be the projected operator.
+            Closed shells with orbital energies and whatever the targets need; some or all with
+            Fock matrices, if the start is to be the projected operator.
         workers : int, optional
             Threads; default all cores.
         progress : callable, optional
@@ -245,13 +246,13 @@ class EffectiveOperatorModel:
         ]
 
     def _choose_start(self, records: list[Record], source: str) -> None:
-        without = [k for k, r in enumerate(records) if r.fock is None]
-        self.started_from_ = self.start or ("baseline" if without else "projected")
-        if self.started_from_ == "projected" and without:
+        n = sum(r.fock is not None for r in records)
+        if self.start == "projected" and n < 2:
             raise InputError(
-                f"{source}: {len(without)} of {len(records)} structures have no fock, the first "
-                f"is {without[0]}; take start='baseline'"
+                f"{source}: start='projected' needs at least 2 structures with a fock, got {n} of "
+                f"{len(records)}; take start='baseline'"
             )
+        self.started_from_ = self.start or ("projected" if n >= 2 else "baseline")
 
     def _started(
         self,
@@ -266,12 +267,24 @@ class EffectiveOperatorModel:
         """The operator before the first step."""
         model = copy(self._start)
         if self.started_from_ == "projected":
+            known = [k for k, r in enumerate(records) if r.fock is not None]
             projected = [
-                replace(r, fock=projected_of(r, large, self.small_ao), density=None, overlap=None)
-                for r in records
+                replace(
+                    records[k],
+                    fock=projected_of(records[k], large, self.small_ao),
+                    density=None,
+                    overlap=None,
+                )
+                for k in known
             ]
-            data = OperatorSet(frames, projected, species, state, 1, source)
-            model._fit(data, self.small_ao, workers, None)
+            chosen = [frames[k] for k in known]
+            model._fit(
+                OperatorSet(chosen, projected, species, state, 1, source),
+                self.small_ao,
+                workers,
+                None,
+            )
+            model.n_train_ = len(frames)
             return model
         model.ao_, model.species_, model.state_ = self.small_ao.frozen(species), species, state
         model.spin_channels_, model.n_train_ = 1, len(frames)

@@ -166,6 +166,16 @@ def test_labels_without_matrices_do(waters):
     assert "lowdin charges" not in found
 
 
+def test_matrices_of_some_structures_are_a_start(waters):
+    mixed = Dataset([*waters[:3], *without_matrices(waters[3:12])], waters.ao)
+    model = EffectiveOperatorModel(BASIS, "sto-3g", ("orbital_energies",), steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one step
+        first = [model.fit(data).history_[0]["rms"] for data in (mixed, without_matrices(mixed))]
+    assert first[0]["orbital_energies"] < 0.5 * first[1]["orbital_energies"]
+    assert model.started_from_ == "baseline"
+
+
 def test_saved_is_loaded(model, waters, tmp_path):
     model.save(tmp_path / "m.h5")
     again = linvop.load(tmp_path / "m.h5")
@@ -199,7 +209,11 @@ def test_bad_data(waters):
     few = waters[:4]
     bare = without_matrices(few)
     cases = [
-        (EffectiveOperatorModel(BASIS, start="projected"), bare, "no fock, the first is 0"),
+        (
+            EffectiveOperatorModel(BASIS, start="projected"),
+            bare,
+            "at least 2 structures with a fock, got 0 of 4",
+        ),
         (EffectiveOperatorModel(BASIS, targets="charges"), bare, "structure 0: expected a density"),
         (EffectiveOperatorModel(BASIS, n_virtual=3), few, "8 levels .* has 7 orbitals here"),
         (EffectiveOperatorModel(BASIS), waters[:1], "at least 2 structures"),
