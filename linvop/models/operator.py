@@ -149,7 +149,7 @@ class OperatorModel:
         ------
         InputError
             For structures without the operator, mixed charge or spin, a basis with too small
-            a ``lam_max``, too few structures.
+            a ``lam_max``, fewer than two structures that differ (a copy, turned or not, is none).
         """
         fresh = copy(self)  # a fit that fails leaves this model as it was
         fresh._fit(operator_set(data, self.target, source), data.ao, workers, progress)
