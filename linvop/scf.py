@@ -17,6 +17,7 @@ import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +25,17 @@ import numpy as np
 from linvop.conventions import BOHR, HARTREE
 from linvop.errors import InputError
 from linvop.integrals import System
+from linvop.models.loading import operator_of
 from linvop.observables.analysis import analyse
 from linvop.observables.stationarity import commutator_norm
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from linvop.models.effective import EffectiveOperatorModel
     from linvop.models.operator import OperatorModel
+
+    Model = OperatorModel | EffectiveOperatorModel | str | Path
 
 __all__ = ["GuessRun", "GuessWarning", "compare_guesses", "initial_guess"]
 
@@ -45,15 +50,16 @@ class GuessWarning(UserWarning):
     """PySCF's own guess was taken instead of the model's."""
 
 
-def initial_guess(mf: Any, model: OperatorModel, *, check: bool = True) -> np.ndarray:
+def initial_guess(mf: Any, model: Model, *, check: bool = True) -> np.ndarray:
     r"""Density matrix with which ``mf.kernel(dm0=...)`` starts.
 
     Parameters
     ----------
     mf : PySCF's RHF, UHF, RKS or UKS
         Of a molecule; it is not changed.
-    model : OperatorModel
-        Of Fock or density matrices in the AO basis of `mf`.
+    model : OperatorModel, or the path of one
+        Of Fock or density matrices in the AO basis of `mf`; of an EffectiveOperatorModel its
+        operator, which serves mean fields in its small basis.
     check : bool
         Whether the guess is compared with PySCF's own (``mf.init_guess``). It takes two Fock
         matrices, the price of two cycles; without it only a model's density that cannot be purified
@@ -68,10 +74,11 @@ def initial_guess(mf: Any, model: OperatorModel, *, check: bool = True) -> np.nd
     Raises
     ------
     InputError
-        If `mf` is of another kind (ROHF, GHF, periodic), has Cartesian AOs, effective core
-        potentials, ghost atoms or another AO basis, charge or multiplicity than the model; and
-        for elements that the model does not know.
+        If `model` is of another kind or not fitted; if `mf` is of another kind (ROHF, GHF,
+        periodic), has Cartesian AOs, effective core potentials, ghost atoms or another AO basis,
+        charge or multiplicity than the model; and for elements that the model does not know.
     """
+    model = operator_of(model)
     atoms = _atoms(mf, model)
     predicted = _like(mf, np.asarray(model.predict(atoms)), model.target)
     try:
@@ -117,7 +124,7 @@ class GuessRun:
 
 
 def compare_guesses(
-    mf: Any, model: OperatorModel, names: Sequence[str] = ("minao", "atom", "huckel")
+    mf: Any, model: Model, names: Sequence[str] = ("minao", "atom", "huckel")
 ) -> list[GuessRun]:
     r"""Run the SCF from PySCF's guesses and from the model's.
 
@@ -125,7 +132,7 @@ def compare_guesses(
     ----------
     mf : PySCF's RHF, UHF, RKS or UKS
         Its settings are used; it is not changed.
-    model : OperatorModel
+    model : OperatorModel, or the path of one
     names : sequence of str
         Of PySCF's guesses: minao, atom, huckel, mod_huckel, sap, vsap, 1e, hcore.
 

@@ -78,6 +78,25 @@ def test_evaluate_and_inspect_say_the_same(fitted):
     assert run("inspect", folder / "model.h5").exit_code == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*have no fock")
+def test_energies_of_so_many_structures_when_asked(fitted, tmp_path):
+    folder, _ = fitted
+    waters = linvop.data.water()
+    found = run("evaluate", folder / "model.h5", waters, "--energy", "--n-energy", "2", "--json")
+    assert found.exit_code == 0, found.output
+    energy = json.loads(found.stdout)["observables"]["energy"]
+    assert energy["n"] == 2
+    both = linvop.Dataset.open(waters).having("fock")[[0, 119]]  # the ends of an even spread
+    expected = linvop.load(folder / "model.h5").score(both, energy=True)["energy"]
+    assert energy["mae"] == pytest.approx(expected["mae"])
+    frames = linvop.Dataset.open(waters).frames()[:8]
+    property_model = linvop.PropertyModel(linvop.Basis("sto-3g", kappa=1), targets=("energy",))
+    property_model.fit(frames).save(tmp_path / "p.h5")
+    refused = run("evaluate", tmp_path / "p.h5", waters, "--energy")
+    assert refused.exit_code == 2
+    assert "--energy: for a model of operators" in refused.output
+
+
 def test_predictions_are_a_data_set(fitted, tmp_path):
     folder, _ = fitted
     frames = linvop.Dataset.open(linvop.data.water()).frames()[:3]

@@ -249,3 +249,38 @@ def test_model_that_is_not_fitted_is_refused():
     model = linvop.OperatorModel(linvop.Basis(ao="sto-3g", kappa=1))
     with pytest.raises(InputError, match="not fitted"):
         linvop.initial_guess(mean_field("RHF"), model)
+
+
+def test_models_of_other_kinds_and_paths(tmp_path):
+    """An effective model serves mean fields in its own small basis; properties are no operator."""
+    data = linvop.Dataset.open(linvop.data.water()).having("fock")[:6]
+    basis = linvop.Basis(ao="sto-3g", kappa=1)
+    properties = linvop.PropertyModel(basis, targets=("energy",)).fit(data.frames())
+    properties.save(tmp_path / "p.h5")
+    expected = "model: expected an OperatorModel or an EffectiveOperatorModel, .*, got"
+    small = scf.RHF(built(basis="sto-3g"))
+    for model, got in (
+        (properties, "PropertyModel"),
+        (tmp_path / "p.h5", "p.h5 with a PropertyModel"),
+        (np.eye(7), "ndarray"),
+        (None, "NoneType"),
+    ):
+        with pytest.raises(InputError, match=f"{expected}.*{got}"):
+            linvop.initial_guess(small, model)
+        with pytest.raises(InputError, match=f"{expected}.*{got}"):
+            linvop.compare_guesses(small, model, names=("minao",))
+    effective = linvop.EffectiveOperatorModel(basis, ao="sto-3g", n_virtual=0)
+    with pytest.raises(InputError, match="not fitted"):
+        linvop.initial_guess(small, effective)
+    with pytest.raises(InputError, match="no such file"):
+        linvop.initial_guess(small, tmp_path / "none.h5")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # six structures, and few steps
+        effective.fit(data)
+        own = linvop.initial_guess(small, effective.operator_, check=False)
+        effective.save(tmp_path / "e.h5")
+        for model in (effective, tmp_path / "e.h5", str(tmp_path / "e.h5")):
+            P = linvop.initial_guess(small, model, check=False)
+            np.testing.assert_allclose(P, own, atol=1e-12)
+    with pytest.raises(InputError, match="mf: its AO basis '6-31g' has 13 AOs here, .* model 7"):
+        linvop.initial_guess(scf.RHF(built()), effective)

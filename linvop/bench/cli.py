@@ -147,6 +147,7 @@ def operators(
     n_train: Annotated[int, typer.Option(min=2, help="First structures.")] = 100,
     n_test: Annotated[int, typer.Option(min=1, help="Last structures.")] = 20,
     n_scf: Annotated[int, typer.Option(min=0, help="Test structures for SCF guesses.")] = 0,
+    n_energy: Annotated[int, typer.Option(min=0, help="Test structures for energies.")] = 0,
     sizes: Annotated[
         str, typer.Option(help="Smaller training sets for the last model, commas between.")
     ] = "",
@@ -154,7 +155,7 @@ def operators(
     json: Json = False,
     write: Write = None,
 ) -> None:
-    """Fock or density matrices, orbital energies, charges, SCF guesses, beside plain powers."""
+    """Fock or density matrices and what follows: levels, charges, energies, SCF guesses."""
     with _errors():
         from linvop.bench.operators import MODELS, measure_operators
 
@@ -166,6 +167,7 @@ def operators(
             n_train=n_train,
             n_test=n_test,
             n_scf=n_scf,
+            n_energy=n_energy,
             sizes=_sizes(sizes),
             models=tuple(m.strip() for m in models.split(";") if m.strip()) or tuple(MODELS),
             say=_say,

@@ -59,6 +59,7 @@ def measure_operators(
     n_train: int = 100,
     n_test: int = 20,
     n_scf: int = 0,
+    n_energy: int = 0,
     sizes: Sequence[int] = (),
     ao: str | None = None,
     models: Sequence[str] = tuple(MODELS),
@@ -77,6 +78,8 @@ def measure_operators(
         The first and the last structures of those that have the operator.
     n_scf : int
         Test structures whose SCF is run from every guess; 0 for none.
+    n_energy : int
+        Test structures whose energy is compared, evenly spread; 0 for none.
     sizes : sequence of int
         Smaller training sets, for the last model.
     ao : str, optional
@@ -107,15 +110,18 @@ def measure_operators(
     for label in models:
         if say:
             say(f"{name}, {label}")
-        row, fitted = _row(label, features, target, train, test)
+        row, fitted = _row(label, features, target, train, test, n_energy)
         rows.append(row)
     for size in sizes:
         if say:
             say(f"{name}, {models[-1]}, {size} structures")
-        rows.append(_row(models[-1], features, target, train[:size], test)[0])
+        rows.append(_row(models[-1], features, target, train[:size], test, n_energy)[0])
     tables = [
         Table(
-            f"{target}-{name}", f"{name}: {target} matrices", rows, _notes(data, features, n_test)
+            f"{target}-{name}",
+            f"{name}: {target} matrices",
+            rows,
+            _notes(data, features, n_test, n_energy),
         )
     ]
     if n_scf and fitted is not None:
@@ -124,7 +130,7 @@ def measure_operators(
 
 
 def _row(
-    label: str, ao: str, target: str, train: Dataset, test: Dataset
+    label: str, ao: str, target: str, train: Dataset, test: Dataset, n_energy: int
 ) -> tuple[dict[str, Any], OperatorModel]:
     import linvop
 
@@ -137,6 +143,8 @@ def _row(
         made = perf_counter()
         elements, derived = model.errors(test)
         done = perf_counter()
+        if n_energy:
+            derived = model.errors(test, energy=n_energy)[1]
     errors = elements.summary()
     near = [v for k, v in errors.items() if k != "all" and "-" not in k]
     far = [v for k, v in errors.items() if "-" in k]
@@ -164,11 +172,20 @@ _SHOWN = {
     "LUMO": "LUMO, meV",
     "dipole": "dipole, me A",
     "lowdin charges": "charges, me",
+    "energy": "energy, meV",
 }
 
 
-def _notes(data: Dataset, features: str, n_test: int) -> list[str]:
+def _notes(data: Dataset, features: str, n_test: int, n_energy: int) -> list[str]:
     level = ", ".join(str(data.settings[k]) for k in ("xc", "ao") if data.settings.get(k))
+    energy = (
+        [
+            f"Energy of {min(n_energy, n_test)} test structures: the functional evaluated once on "
+            "the predicted matrix's density, less the same on the label's; mean absolute value."
+        ]
+        if n_energy
+        else []
+    )
     return [
         f"{level}; the last {n_test} structures are the test set; features in {features}.",
         "MAE and RMSE of matrix elements in 1e-6 Hartree (1e-6 for densities), in AOs, over all "
@@ -178,6 +195,7 @@ def _notes(data: Dataset, features: str, n_test: int) -> list[str]:
         "Plain powers: V, V^2, V^3 in AOs, no shell apart, as in the paper's features; "
         "on a baseline: they correct the superposition of atomic potentials or densities, as all "
         "rows do whose name does not say plain powers.",
+        *energy,
     ]
 
 

@@ -238,6 +238,15 @@ def evaluate_command(
     target: Annotated[
         list[str], typer.Option("--target", help="Only this target; may be repeated.")
     ] = [],  # noqa: B006
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy", help="Of operators also the energy: the functional of the data, evaluated."
+        ),
+    ] = False,
+    n_energy: Annotated[
+        int, typer.Option(min=1, help="Structures that --energy takes at most, evenly spread.")
+    ] = 100,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -254,19 +263,14 @@ def evaluate_command(
 
         fitted = load(model)
         if not isinstance(fitted, PropertyModel):
-            from linvop.cli.effective import evaluate_effective
-            from linvop.cli.operators import evaluate_operators
-            from linvop.models.operator import OperatorModel
-
             given = {"--key": key, "--unit": unit, "--target": target, "--plot": plot}
             for option, value in given.items():
                 if value:
                     raise InputError(f"{option}: not for a model of operators, as {model} is one")
-            if isinstance(fitted, OperatorModel):
-                evaluate_operators(fitted, test, json=json)
-            else:
-                evaluate_effective(fitted, test, json=json)
+            _evaluate_operators(fitted, model, test, energy=energy and n_energy, json=json)
             return
+        if energy:
+            raise InputError(f"--energy: for a model of operators; {model} is one of properties")
         known = {t.name: t for t in fitted.targets}
         for name in target:
             if name not in known:
@@ -307,6 +311,22 @@ def evaluate_command(
             units_of = {t.name: t.unit for t in chosen}
             tables.append(calibration_table(sure, units_of, "predicted standard deviations"))
         print_tables(tables)
+
+
+def _evaluate_operators(
+    fitted: Any, model: Path, test: Path, *, energy: bool | int, json: bool
+) -> None:
+    """Errors of a model of operators, effective or not."""
+    from linvop.cli.effective import evaluate_effective
+    from linvop.cli.operators import evaluate_operators
+    from linvop.models.operator import OperatorModel
+
+    if isinstance(fitted, OperatorModel):
+        evaluate_operators(fitted, test, json=json, energy=energy)
+        return
+    if energy:
+        raise InputError(f"--energy: not for an effective operator, as {model} is one")
+    evaluate_effective(fitted, test, json=json)
 
 
 def _draw(folder: Path, target: Any, true: Any, predicted: Any, std: Any | None) -> None:

@@ -71,8 +71,10 @@ def predict_operators(
         typer.echo(f"{out}: {len(data)} structures with {', '.join(data.summary()['quantities'])}")
 
 
-def evaluate_operators(model: OperatorModel, test: Path, *, json: bool) -> None:
-    """Errors of an operator model on a data set."""
+def evaluate_operators(
+    model: OperatorModel, test: Path, *, json: bool, energy: bool | int = False
+) -> None:
+    """Errors of an operator model on a data set, energies of so many structures too."""
     from linvop.io.dataset import differs_in_level
     from linvop.operator_fitting import labelled
     from linvop.report import observable_error_table, operator_error_table
@@ -81,7 +83,8 @@ def evaluate_operators(model: OperatorModel, test: Path, *, json: bool) -> None:
     remark = differs_in_level(test, trained)
     if remark:
         warnings.warn(remark, stacklevel=1)
-    elements, derived = model.errors(labelled(str(test), model.target), source=str(test))
+    data = labelled(str(test), model.target)
+    elements, derived = model.errors(data, source=str(test), energy=energy)
     if json:
         print_json({"elements": elements.summary(), "observables": derived})
         return

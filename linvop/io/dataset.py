@@ -86,6 +86,7 @@ class Dataset:
         fock: Sequence[np.ndarray] | None = None,
         density: Sequence[np.ndarray] | None = None,
         settings: Mapping[str, Any] | None = None,
+        allow_unconverged: bool = False,
     ) -> Dataset:
         r"""Make a data set of matrices from elsewhere, in PySCF's AO order.
 
@@ -100,18 +101,24 @@ class Dataset:
             Hartree; density with tr(P S) electrons.
         settings : mapping, optional
             What is known of their origin, such as ``{"xc": "pbe"}``.
+        allow_unconverged : bool
+            Whether a Fock matrix and a density are taken too that do not belong together, or to
+            no converged calculation (`linvop.io.matrices` says how that is told).
 
         Raises
         ------
         InputError
             Naming the frame: an overlap that is not the one of these structures in this AO
             basis (with the likely reason), matrices of a wrong shape, not finite or not
-            symmetric, or a density without the right number of electrons.
+            symmetric, a density without the right number of electrons, or one that is not
+            that of the Fock matrix.
         """
         from linvop.io.matrices import checked_records
 
         basis = ao if isinstance(ao, AOBasis) else AOBasis(ao)
-        records = checked_records(frames, basis, overlap, fock, density)
+        records = checked_records(
+            frames, basis, overlap, fock, density, allow_unconverged=allow_unconverged
+        )
         return cls(records, basis, {"ao": basis.name, **(settings or {})})
 
     @classmethod

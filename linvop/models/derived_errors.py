@@ -2,6 +2,7 @@ r"""Errors of what follows from a predicted operator, by the same formulas as fr
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.io.records import Record
+from linvop.models.energy_errors import EnergyFunctional, chosen_structures
 from linvop.observables.analysis import analyse
 from linvop.observables.result import Observables
 
@@ -24,13 +26,20 @@ _UNITS = {
     "dipole": "e*Angstrom",
     "lowdin charges": "e",
     "mulliken charges": "e",
+    "energy": "eV",
 }
 
 
 def derived_errors(
-    model: OperatorModel, records: Sequence[Record], predicted: Sequence[np.ndarray]
+    model: OperatorModel,
+    records: Sequence[Record],
+    predicted: Sequence[np.ndarray],
+    *,
+    source: str = "data",
+    functional: EnergyFunctional | None = None,
+    energy: bool | int = False,
 ) -> dict[str, dict[str, Any]]:
-    r"""Errors of orbital energies, dipoles and charges.
+    r"""Errors of orbital energies, dipoles and charges, and of energies where asked for.
 
     Parameters
     ----------
@@ -39,32 +48,64 @@ def derived_errors(
         With the operator.
     predicted : sequence of matrices
         What the model predicts for each.
+    source : str
+        How messages call the data.
+    functional : EnergyFunctional, optional
+        Of the labels (`linvop.models.energy_errors`); needed for energies.
+    energy : bool or int
+        Whether energies are compared too, or of how many structures: a functional is evaluated
+        twice for each.
 
     Returns
     -------
     {quantity: {mae, rmse, max, n, unit}}
-        Over occupied levels, structures (the LUMO, the gap, the norm of the dipole's error) or
-        atoms; orbital energies of Fock matrices only. With ``n_failed`` structures apart whose
-        predicted operator has no observables, if there are any.
+        Over occupied levels, structures (the LUMO, the gap, the energy, the norm of the dipole's
+        error) or atoms; orbital energies of Fock matrices only. Apart, if there are any, with
+        ``n`` and ``structures``: ``failed``, whose predicted operator has no observables, and
+        ``unusable labels``, whose label has none (no gap, so that its orbitals are not defined);
+        a warning names these.
     """
     found: dict[str, list[np.ndarray]] = {}
-    n_failed = 0
-    for record, matrix in zip(records, predicted, strict=True):
-        atoms = record.atoms()
-        true = analyse(atoms, **_operator(model, getattr(record, model.target)))
-        try:
-            ours = analyse(atoms, **_operator(model, matrix))
-        except InputError:  # no gap, wrong number of electrons: part of what is measured
-            n_failed += 1
-            continue
-        for name, error in _errors(ours, true).items():
-            found.setdefault(name, []).append(np.abs(np.ravel(error)))
+    failed: list[int] = []
+    unusable: dict[int, str] = {}
+    with_energy = chosen_structures(energy if functional else False, len(records))
+    for k, (record, matrix) in enumerate(zip(records, predicted, strict=True)):
+        true = _observables(model, record, getattr(record, model.target))
+        ours = _observables(model, record, matrix)
+        if isinstance(true, str):
+            unusable[k] = true
+        elif isinstance(ours, str):
+            failed.append(k)
+        else:
+            errors = _errors(ours, true)
+            if functional is not None and k in with_energy:
+                densities = (ours.density, true.density)
+                errors["energy"] = functional.errors(record, model.ao, *densities)
+            for name, error in errors.items():
+                found.setdefault(name, []).append(np.abs(np.ravel(error)))
+    _warn_of_labels(unusable, source)
     out = {name: summary(np.concatenate(x), _UNITS[name]) for name, x in found.items()}
-    return out | ({"failed": {"n": n_failed}} if n_failed else {})
+    apart = {"failed": failed, "unusable labels": list(unusable)}
+    return out | {name: {"n": len(x), "structures": x} for name, x in apart.items() if x}
 
 
-def _operator(model: OperatorModel, matrix: np.ndarray) -> dict[str, Any]:
-    return {model.target: matrix, "ao": model.ao}
+def _warn_of_labels(unusable: dict[int, str], source: str) -> None:
+    if unusable:
+        first, reason = next(iter(unusable.items()))
+        warnings.warn(
+            f"{source}: {len(unusable)} labels have no observables and are left out of their "
+            f"errors, the first that of structure {first}: {reason}",
+            stacklevel=4,
+        )
+
+
+def _observables(model: OperatorModel, record: Record, matrix: np.ndarray) -> Observables | str:
+    """What follows from an operator, or why nothing does: no gap, other electrons."""
+    operator: dict[str, Any] = {model.target: matrix, "ao": model.ao}
+    try:
+        return analyse(record.atoms(), **operator)
+    except InputError as error:
+        return str(error)
 
 
 def _errors(ours: Observables, true: Observables) -> dict[str, np.ndarray]:

@@ -3,8 +3,9 @@ r"""Any saved model, by what its file says that it is."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from linvop.errors import InputError
 from linvop.io import model_file, operator_file
 from linvop.io.hdf5 import kind_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
     from linvop.models.property import PropertyModel
 
-__all__ = ["load"]
+__all__ = ["load", "operator_of"]
 
 
 def load(path: str | Path) -> PropertyModel | OperatorModel | EffectiveOperatorModel:
@@ -32,3 +33,35 @@ def load(path: str | Path) -> PropertyModel | OperatorModel | EffectiveOperatorM
     from linvop.models.storage import load_property_model
 
     return load_property_model(path)
+
+
+def operator_of(model: Any) -> OperatorModel:
+    r"""The operator model in a model, or in the file of one.
+
+    Parameters
+    ----------
+    model : OperatorModel, EffectiveOperatorModel or path
+        Of an effective one its operator, which is in its own, small AO basis.
+
+    Raises
+    ------
+    InputError
+        For anything else, and for models that are not fitted.
+    FileFormatError
+        As `load`.
+    """
+    from linvop.models.effective import EffectiveOperatorModel
+
+    given = model
+    if isinstance(model, str | Path):
+        model = load(model)
+    if isinstance(model, EffectiveOperatorModel):
+        model.ao  # noqa: B018 - refuses a model that is not fitted
+        return model.operator_
+    if not all(hasattr(model, name) for name in ("target", "predict")):
+        got = type(model).__name__ if model is given else f"{given} with a {type(model).__name__}"
+        raise InputError(
+            "model: expected an OperatorModel or an EffectiveOperatorModel, or the path of one, "
+            f"got {got}"
+        )
+    return model

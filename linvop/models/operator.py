@@ -29,6 +29,7 @@ from linvop.integrals import System
 from linvop.io.frames import check_frames, require_state
 from linvop.models.baselines import checked_baseline
 from linvop.models.derived_errors import derived_errors
+from linvop.models.energy_errors import EnergyFunctional
 from linvop.models.operator_data import OperatorFrame, OperatorSet, operator_set
 from linvop.models.operator_part import BlockPart, assembled
 from linvop.models.operator_scores import MatrixErrors
@@ -148,7 +149,7 @@ class OperatorModel:
         ------
         InputError
             For structures without the operator, mixed charge or spin, a basis with too small
-            a ``lam_max``, too few structures.
+            a ``lam_max``, fewer than two structures that differ (a copy, turned or not, is none).
         """
         fresh = copy(self)  # a fit that fails leaves this model as it was
         fresh._fit(operator_set(data, self.target, source), data.ao, workers, progress)
@@ -274,6 +275,7 @@ class OperatorModel:
         workers: int | None = None,
         source: str = "data",
         keep_elements: bool = False,
+        energy: bool | int = False,
     ) -> tuple[MatrixErrors, dict[str, dict[str, Any]]]:
         r"""Errors of matrix elements, and of what follows from the matrix.
 
@@ -284,6 +286,9 @@ class OperatorModel:
             As for `fit`.
         keep_elements : bool
             Whether elements are kept one by one too, for a picture.
+        energy : bool or int
+            Whether energies are compared too (`linvop.models.energy_errors`), or of how many
+            structures, evenly spread: two evaluations of the functional each.
 
         Returns
         -------
@@ -293,19 +298,29 @@ class OperatorModel:
         Raises
         ------
         InputError
-            As `predict`, and for structures without the operator or in another AO basis.
+            As `predict`, and for structures without the operator or in another AO basis; with
+            `energy` for data that do not say their functional.
         """
         self._require_fitted()
         self.require_ao(data.ao, source)
+        functional = EnergyFunctional.of(data.settings, source) if energy else None
         labelled = operator_set(data, self.target, source)
         errors = MatrixErrors(self.ao_, keep=keep_elements)
         predicted = self.predict(labelled.frames, workers=workers, source=source)
         for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
             errors.add(atoms, getattr(record, self.target), matrix)
-        return errors, derived_errors(self, labelled.records, predicted)
+        derived = derived_errors(
+            self, labelled.records, predicted, source=source, functional=functional, energy=energy
+        )
+        return errors, derived
 
     def score(
-        self, data: Dataset, *, workers: int | None = None, source: str = "data"
+        self,
+        data: Dataset,
+        *,
+        workers: int | None = None,
+        source: str = "data",
+        energy: bool | int = False,
     ) -> dict[str, dict[str, Any]]:
         r"""Errors of matrix elements on labelled structures.
 
@@ -313,14 +328,15 @@ class OperatorModel:
         -------
         {"all" or kind: {mae, rmse, max, rms, n}, quantity: {mae, rmse, max, n, unit}}
             Over all elements, over those on site (``"O"``) and between atoms (``"H-O"``),
-            Hartree but for densities; and errors of orbital energies, dipole and charges.
+            Hartree but for densities; and errors of orbital energies, dipole and charges, and of
+            the energy if `energy` (as for `errors`).
 
         Raises
         ------
         InputError
             As `errors`.
         """
-        elements, derived = self.errors(data, workers=workers, source=source)
+        elements, derived = self.errors(data, workers=workers, source=source, energy=energy)
         return elements.summary() | derived
 
     def report(self) -> dict[str, Any]:

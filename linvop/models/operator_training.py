@@ -71,10 +71,9 @@ class OperatorTraining:
         InputError
             Of a structure or of the solver, with where it happened.
         """
+        copies = self._copies()
         values = self._values()
         scale = max(np.abs(v).max() for x in values.values() for *_, v in x)
-        frames = self.data.frames
-        copies = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
         parts: dict[OperatorBlock, BlockPart] = {}
         for done, kind in enumerate(features.kinds):
             parts |= self._fit_kind(
@@ -85,6 +84,18 @@ class OperatorTraining:
                 _shifted(progress, done, len(features.kinds)),
             )
         return parts
+
+    def _copies(self) -> np.ndarray:
+        """Group of each structure: copies of one have one number; there must be two groups."""
+        frames = self.data.frames
+        copies = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
+        if copies.max() == 0:
+            got = "one" if len(frames) == 1 else f"{len(frames)} copies of one"
+            raise InputError(
+                f"{self.data.source}: expected at least two structures that differ, to learn what "
+                f"{self.target} depends on, got {got}"
+            )
+        return copies
 
     def _values(self) -> Values:
         found: Values = {block: [] for block in self.n_targets}

@@ -9,12 +9,15 @@ it at no cost; its distance from commuting with P says how far from self-consist
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from linvop.errors import InputError
 from linvop.integrals import System, molecule
 
-__all__ = ["check_functional", "evaluated"]
+__all__ = ["check_functional", "energies", "evaluated"]
 
 
 def check_functional(xc: str) -> None:
@@ -57,17 +60,40 @@ def evaluated(
     energy : float, Hartree
     fock : like density, Hartree
     """
-    from pyscf import dft, scf
-
-    mol = molecule(system, *state)
-    spins = "U" if density.ndim == 3 else "R"
-    if xc.strip().lower() == "hf":
-        mf = getattr(scf, f"{spins}HF")(mol)
-    else:
-        check_functional(xc)
-        mf = getattr(dft, f"{spins}KS")(mol, xc=xc)
-        mf.grids.level = grid_level
+    mf, mol = _mean_field(system, xc, state, grid_level, density.ndim == 3)
     core = mf.get_hcore()
     potential = mf.get_veff(mol, density)
     energy = float(mf.energy_tot(density, core, potential))
     return energy, np.asarray(mf.get_fock(core, None, potential, density))
+
+
+def energies(
+    system: System,
+    densities: Sequence[np.ndarray],
+    xc: str,
+    state: tuple[int, int],
+    grid_level: int,
+) -> np.ndarray:
+    r"""E[P] of several densities of one structure, on one grid, (n,), Hartree.
+
+    Parameters as those of `evaluated`; all densities closed shells, or all open ones.
+    """
+    mf, mol = _mean_field(system, xc, state, grid_level, densities[0].ndim == 3)
+    core = mf.get_hcore()
+    return np.array([mf.energy_tot(P, core, mf.get_veff(mol, P)) for P in densities], float)
+
+
+def _mean_field(
+    system: System, xc: str, state: tuple[int, int], grid_level: int, open_shell: bool
+) -> tuple[Any, Any]:
+    """PySCF's mean field, and its molecule."""
+    from pyscf import dft, scf
+
+    mol = molecule(system, *state)
+    spins = "U" if open_shell else "R"
+    if xc.strip().lower() == "hf":
+        return getattr(scf, f"{spins}HF")(mol), mol
+    check_functional(xc)
+    mf = getattr(dft, f"{spins}KS")(mol, xc=xc)
+    mf.grids.level = grid_level
+    return mf, mol

@@ -33,13 +33,14 @@ def test_products_by_shell_beat_plain_powers_on_shipped_waters():
 
 
 def test_the_command_prints_what_was_measured():
-    result = CliRunner().invoke(
-        app, ["operators", "--n-train", "12", "--n-test", "3", "--models", PAPER, "--json"]
-    )
+    sizes = ["--n-train", "12", "--n-test", "3", "--n-energy", "1"]
+    result = CliRunner().invoke(app, ["operators", *sizes, "--models", PAPER, "--json"])
     assert result.exit_code == 0, result.output
     (table,) = json.loads(result.stdout)["tables"]
     assert table["rows"][0]["model"] == PAPER
     assert table["rows"][0]["MAE"] > 0
+    assert table["rows"][0]["energy, meV"] > 0
+    assert any("Energy of 1 test structures" in note for note in table["notes"])
 
 
 def test_bad_settings_are_refused():

@@ -9,9 +9,11 @@ import h5py
 import numpy as np
 import pytest
 from ase import Atoms
+from pyscf import dft
 
+import linvop
 from linvop.errors import FileFormatError, InputError
-from linvop.integrals import System, overlap
+from linvop.integrals import System, molecule, overlap
 from linvop.io.dataset import Dataset
 from linvop.io.labels import labels
 from linvop.io.records import Record, pack, unpack
@@ -32,9 +34,8 @@ def structures():
 
 
 def density(s, n_electrons):
-    """Some matrix with tr(P S) electrons."""
-    trial = np.random.default_rng(len(s)).normal(size=s.shape)
-    trial = trial @ trial.T
+    """Some matrix with tr(P S) electrons, of one calculation with any Fock matrix a + b S."""
+    trial = s @ s
     return trial * n_electrons / np.einsum("pq,qp", trial, s)
 
 
@@ -206,6 +207,46 @@ def test_the_right_order_is_the_only_one_that_passes(arrays):
 def test_bad_matrices(arrays, name, spoil, message):
     arrays[name][0] = spoil(arrays[name][0])
     with pytest.raises(InputError, match=message):
+        Dataset.from_arrays(**arrays)
+
+
+def test_operators_of_different_calculations_are_refused():
+    """Labels of `linvop label` pass; a density of another geometry or of a few cycles does not."""
+    labelled = Dataset.open(linvop.data.water()).having("fock", "density")[:3]
+    frames = [r.atoms() for r in labelled]
+    given = {name: [getattr(r, name) for r in labelled] for name in ("overlap", "fock", "density")}
+    assert len(Dataset.from_arrays(frames, labelled.ao, **given)) == 3
+    # A density of atoms 0.02 Angstrom away, made to fit its new overlap.
+    moved = frames[1].copy()
+    moved.positions[1] += [0.02, 0.0, 0.0]
+    mf = dft.RKS(molecule(System.from_atoms(moved, labelled.ao)), xc="pbe")
+    mf.grids.level = 1
+    mf.kernel(dm0=given["density"][1])
+    strange = mf.make_rdm1()
+    strange *= 10 / np.sum(strange * given["overlap"][1])
+    early = dft.RKS(molecule(System.from_atoms(frames[1], labelled.ao)), xc="pbe")
+    early.grids.level, early.max_cycle = 1, 2
+    early.kernel()
+    message = r"frame 1: fock and density are not .* element of [0-9.e-]+ Hartree, .* at most 0.001"
+    pairs = [(given["fock"][1], strange), (early.get_fock(), early.make_rdm1())]
+    for fock, P in pairs:
+        spoilt = {
+            "overlap": given["overlap"][:2],
+            "fock": [given["fock"][0], fock],
+            "density": [given["density"][0], P],
+        }
+        with pytest.raises(InputError, match=message):
+            Dataset.from_arrays(frames[:2], labelled.ao, **spoilt)
+        allowed = Dataset.from_arrays(frames[:2], labelled.ao, **spoilt, allow_unconverged=True)
+        np.testing.assert_allclose(allowed[1].density, P, atol=1e-12)
+        del spoilt["fock"]  # nothing to be compared with
+        Dataset.from_arrays(frames[:2], labelled.ao, **spoilt)
+
+
+def test_each_spin_is_compared(arrays):
+    noise = np.random.default_rng(0).normal(size=arrays["fock"][2][1].shape)
+    arrays["fock"][2][1] += noise + noise.T
+    with pytest.raises(InputError, match="frame 2: fock and density"):
         Dataset.from_arrays(**arrays)
 
 

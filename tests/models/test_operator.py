@@ -231,6 +231,10 @@ def test_bad_data_are_refused():
         linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1, lam_max=1)).fit(data)
     with pytest.raises(InputError, match="expected structures, got none"):
         linvop.OperatorModel(basis).fit(data[:0])
+    with pytest.raises(InputError, match="^mine: expected at least two structures .*, got one$"):
+        linvop.OperatorModel(basis).fit(data[:1], source="mine")
+    with pytest.raises(InputError, match="two structures that differ.*, got 3 copies of one"):
+        linvop.OperatorModel(basis).fit(data[[2, 2, 2]])
     model = linvop.OperatorModel(basis).fit(data)
     with pytest.raises(InputError, match="frame 0.*C"):
         model.predict(Atoms("CO", positions=[[0, 0, 0], [0, 0, 1.1]]))
