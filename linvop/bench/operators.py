@@ -47,6 +47,10 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "products, overlap": ({"metric": "overlap", **_PRODUCTS}, {}),
     "products, lowdin": ({"metric": "lowdin", **_PRODUCTS}, {}),
     "products, lowdin, orthogonal": ({"metric": "lowdin", **_PRODUCTS}, {"orthogonal": True}),
+    "the same, on F of atoms": (
+        {"metric": "lowdin", **_PRODUCTS},
+        {"orthogonal": True, "baseline": "minao"},
+    ),
 }
 """Parameters of `Basis` and of `OperatorModel`."""
 

@@ -29,6 +29,7 @@ from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
+from linvop.models.baselines import needs_functional
 from linvop.models.effective_labels import QUANTITIES, LevelChoice, Observed, observed
 from linvop.models.effective_scores import observable_errors
 from linvop.models.gauss_newton import GaussNewton, Structure
@@ -132,6 +133,11 @@ class EffectiveOperatorModel:
             orthogonal=orthogonal,
             kappa_cost=kappa_cost,
         )
+        if needs_functional(baseline, "fock"):
+            raise InputError(
+                f"baseline: expected one that needs no functional, got {baseline!r}: an effective "
+                "operator is none of its derivatives"
+            )
         self.basis, self.solver = basis, self._start.solver
         self.small_ao = AOBasis(ao)
         self.targets = _checked_targets(targets)

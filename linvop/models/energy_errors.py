@@ -11,59 +11,21 @@ the error is of second order in P - P_0, and not negative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from linvop.conventions import HARTREE
 from linvop.errors import InputError
 from linvop.integrals import System
 from linvop.io.records import Record
-from linvop.observables.energy import check_functional, energies
+from linvop.models.functional import Functional
+from linvop.observables.energy import energies
 from linvop.orbitals.shells import AOBasis
 
 __all__ = ["EnergyFunctional", "chosen_structures"]
 
-_GRID_LEVEL = 4
-"""Of `linvop label`, for data that do not say theirs."""
 
-
-@dataclass(frozen=True)
-class EnergyFunctional:
-    r"""The functional of a data set.
-
-    Attributes
-    ----------
-    xc : str
-        PySCF's name of it, or "hf".
-    grid_level : int
-    """
-
-    xc: str
-    grid_level: int = _GRID_LEVEL
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any], source: str) -> EnergyFunctional:
-        r"""What the settings of a data set say.
-
-        Raises
-        ------
-        InputError
-            If they do not say the functional, or name one that PySCF does not know.
-        """
-        xc = settings.get("xc")
-        if xc is None and str(settings.get("method", "")).lower() in ("rhf", "uhf"):
-            xc = "hf"
-        if xc is None:
-            raise InputError(
-                f"{source}: energy: expected settings with the functional of the labels, such as "
-                f'{{"xc": "pbe"}}, got {", ".join(map(str, settings)) or "none"}'
-            )
-        if str(xc).strip().lower() != "hf":
-            check_functional(xc)
-        return cls(str(xc), int(settings.get("grid_level", _GRID_LEVEL)))
+class EnergyFunctional(Functional):
+    r"""The functional of a data set, and errors of its energies."""
 
     def errors(self, record: Record, ao: AOBasis, ours: np.ndarray, true: np.ndarray) -> np.ndarray:
         r"""``E[ours] - E[true]`` of two densities in PySCF's AO order, (1,), eV."""

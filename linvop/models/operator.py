@@ -27,9 +27,10 @@ from linvop.features.operators import OperatorFeatures, operator_features
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.frames import check_frames, require_state
-from linvop.models.baselines import checked_baseline
+from linvop.models.baselines import checked_baseline, needs_functional
 from linvop.models.derived_errors import derived_errors
 from linvop.models.energy_errors import EnergyFunctional
+from linvop.models.functional import Functional
 from linvop.models.operator_data import OperatorFrame, OperatorSet, operator_set
 from linvop.models.operator_part import BlockPart, assembled
 from linvop.models.operator_scores import MatrixErrors
@@ -62,7 +63,8 @@ class OperatorModel:
         Its settings; default leave-one-structure-out on a grid of alphas.
     baseline : str, optional
         What the model corrects (`linvop.models.baselines`); default "sap" for Fock matrices and
-        "atoms" for density matrices.
+        "atoms" for density matrices. "minao" has a fraction of the error of "sap", for one
+        evaluation of the functional in each prediction.
     orthogonal : bool
         Whether the matrix is learned between Lowdin orbitals, ``S^-1/2 F S^-1/2`` or
         ``S^1/2 P S^1/2``, instead of AOs.
@@ -79,6 +81,8 @@ class OperatorModel:
     spin_channels_ : int
         1, or 2 for (alpha, beta).
     n_train_ : int
+    functional_ : Functional or None
+        That of the training data, where the baseline needs it.
     parts_ : {OperatorBlock: BlockPart}
     training_ : dict
         Where the data came from, their level of theory, and what a caller adds.
@@ -115,6 +119,7 @@ class OperatorModel:
         self.baseline = checked_baseline(default if baseline is None else baseline, target)
         self.orthogonal = orthogonal
         self.kappa_cost = checked_cost(kappa_cost)
+        self.functional_: Functional | None = None
 
     def __repr__(self) -> str:
         return (
@@ -152,6 +157,8 @@ class OperatorModel:
             a ``lam_max``, fewer than two structures that differ (a copy, turned or not, is none).
         """
         fresh = copy(self)  # a fit that fails leaves this model as it was
+        if needs_functional(self.baseline, self.target):
+            fresh.functional_ = Functional.of(data.settings, source)
         fresh._fit(operator_set(data, self.target, source), data.ao, workers, progress)
         fresh.training_ |= {
             k: data.settings[k] for k in ("method", "xc", "ao") if data.settings.get(k) is not None
@@ -394,7 +401,7 @@ class OperatorModel:
 
     def _frame(self, atoms: Atoms) -> OperatorFrame:
         system = System.from_atoms(atoms, self.ao_)
-        return OperatorFrame(system, self.target, self.baseline, self.orthogonal)
+        return OperatorFrame(system, self.target, self.baseline, self.orthogonal, self.functional_)
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):

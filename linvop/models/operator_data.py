@@ -14,6 +14,7 @@ from linvop.integrals import System, overlap
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
 from linvop.models.baselines import baseline
+from linvop.models.functional import Functional
 from linvop.observables.lowdin import square_roots
 from linvop.orbitals.blocks import couple, uncouple
 from linvop.orbitals.operator_blocks import (
@@ -97,12 +98,15 @@ class OperatorFrame:
     target : {"fock", "density"}
     baseline : str
     orthogonal : bool
+    functional : Functional or None
+        Where the baseline needs one.
     """
 
     system: System
     target: str
     baseline: str
     orthogonal: bool
+    functional: Functional | None = None
 
     @property
     def layout(self) -> AOLayout:
@@ -117,7 +121,7 @@ class OperatorFrame:
         {block: (n_pairs, 2 lam + 1, n_targets n_channels)}
             The targets of the first channel first.
         """
-        known, T = self._known(), self._transformation(False)
+        known, T = self._known, self._transformation(False)
         found: dict[OperatorBlock, list[np.ndarray]] = {}
         for matrix in matrices:
             one = matrix if known is None else matrix - known
@@ -131,7 +135,7 @@ class OperatorFrame:
     def to_matrices(self, blocks: dict[OperatorBlock, np.ndarray], n_channels: int) -> np.ndarray:
         r"""The inverse of `to_blocks`, (n_channels, n_ao, n_ao), exactly symmetric."""
         n = self.layout.n_ao
-        known, T = self._known(), self._transformation(True)
+        known, T = self._known, self._transformation(True)
         template = couple(np.zeros((n, n)), self.layout)
         out = np.empty((n_channels, n, n))
         for k in range(n_channels):
@@ -175,8 +179,9 @@ class OperatorFrame:
         every = self.pairs(block) @ [n, 1]
         return np.searchsorted(every, atoms @ [n, 1])
 
+    @cached_property
     def _known(self) -> np.ndarray | None:
-        return baseline(self.baseline, self.system)
+        return baseline(self.baseline, self.system, self.functional)
 
     def _transformation(self, back: bool) -> np.ndarray | None:
         if not self.orthogonal:

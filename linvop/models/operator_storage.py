@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
 from linvop.errors import FileFormatError
 from linvop.io import operator_file
 from linvop.io.hdf5 import json_safe
+from linvop.models.functional import Functional
 from linvop.models.operator import OperatorModel
 from linvop.models.operator_part import BlockPart
 from linvop.models.stored_settings import (
@@ -55,6 +56,7 @@ def save_operator_model(
         "target": model.target,
         "solver": stored_solver(model.solver),
         "baseline": model.baseline,
+        "functional": None if model.functional_ is None else asdict(model.functional_),
         "orthogonal": model.orthogonal,
         "kappa_cost": model.kappa_cost,
         "species": list(model.species_),
@@ -103,6 +105,9 @@ def load_operator_model(path: str | Path) -> OperatorModel:
     model.spin_channels_ = settings["spin_channels"]
     model.n_train_ = settings["n_train"]
     model.training_ = settings["training"]
+    stored_functional = settings.get("functional")
+    if stored_functional is not None:
+        model.functional_ = Functional(**stored_functional)
     model.parts_ = {}
     features = model.features()
     for stored in blocks:

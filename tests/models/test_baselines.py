@@ -9,6 +9,7 @@ from ase.build import molecule as named
 from linvop.errors import InputError
 from linvop.integrals import System, molecule
 from linvop.models.baselines import baseline, checked_baseline
+from linvop.models.functional import Functional
 
 
 @pytest.mark.parametrize("name", ["CH3CH2OH", "SO2"])
@@ -35,6 +36,20 @@ def test_atomic_densities_are_pyscfs():
     np.testing.assert_allclose(found, init_guess_by_atom(molecule(system)), atol=1e-9)
     S = system.integral("int1e_ovlp_sph")
     assert np.sum(found * S) == pytest.approx(26)
+
+
+@pytest.mark.parametrize(("name", "guess"), [("atoms", "atom"), ("minao", "minao")])
+@pytest.mark.parametrize("symbols", ["H2O", "NO"])  # NO: an odd number of electrons
+def test_fock_matrices_of_superposed_densities_are_pyscfs(name, guess, symbols):
+    from pyscf import dft
+
+    system = System.from_atoms(named(symbols), "6-31g")
+    mol = molecule(system, int(symbols == "NO"))  # V and F[P] do not depend on the charge
+    mf = dft.RKS(mol, xc="pbe")
+    mf.grids.level = 1
+    expected = mf.get_fock(dm=mf.get_init_guess(molecule(system), guess))
+    found = baseline(name, system, Functional("pbe", 1))
+    np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
 def test_names():

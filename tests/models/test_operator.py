@@ -247,3 +247,34 @@ def test_bad_data_are_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.predict(data[0].atoms())
+
+
+def test_on_the_fock_matrix_of_atoms(tmp_path):
+    data = linvop.Dataset.open(linvop.data.water()).having("fock")
+    train, test = data[:12], data[100:104]
+    basis = linvop.Basis("def2-svp", kappa=1, metric="lowdin")
+    settings = {"orthogonal": True}
+    found = {}
+    for name in ("sap", "minao"):
+        model = linvop.OperatorModel(basis, baseline=name, **settings).fit(train)
+        found[name] = model.score(test)["all"]["mae"]
+    assert found["minao"] < 0.7 * found["sap"]
+    model.save(tmp_path / "m.h5")
+    again = linvop.load(tmp_path / "m.h5")
+    assert model.functional_ is not None
+    assert again.functional_ == model.functional_
+    atoms = test[0].atoms()
+    np.testing.assert_array_equal(again.predict(atoms), model.predict(atoms))
+    # Equivariance as far as the grid has it.
+    turned = atoms.copy()
+    turned.rotate(40, (1, 2, 3))
+    levels = [
+        linvop.analyse(a, fock=model.predict(a), ao=model.ao).orbital_energies
+        for a in (atoms, turned)
+    ]
+    np.testing.assert_allclose(*levels, atol=0.01)
+    unnamed = linvop.Dataset(list(train), train.ao, {})
+    with pytest.raises(InputError, match="expected settings with the functional"):
+        linvop.OperatorModel(basis, baseline="minao").fit(unnamed)
+    with pytest.raises(InputError, match="needs no functional"):
+        linvop.EffectiveOperatorModel(basis, baseline="minao")
