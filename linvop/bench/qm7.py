@@ -18,10 +18,7 @@ SOAP_SETTINGS = (SoapSettings(), SoapSettings(cutoff=2.5, cutoff_width=1.0))
 """A common setting, and a shorter-ranged one."""
 
 ACE_SETTINGS = (AceSettings(degree=8), AceSettings(degree=8, cutoff=4.0))
-"""As many columns as SOAP has; a common cutoff, and a shorter one that the largest training set
-goes without: a fit of it takes minutes."""
-
-_LARGE = 5000
+"""As many columns as SOAP has; a common cutoff, and a shorter one."""
 
 _KEYS, _UNITS = {"energy": "ae_pbe0_kcal"}, {"energy": "kcal/mol"}
 _TARGETS = {1000: (1.4,), 5000: (0.62, 0.5)}
@@ -100,7 +97,7 @@ def measure_qm7(
     for settings in soap:  # the peer first: should featomic be missing, it is said at once
         contest.add_soap(settings)
     if ace is not None:
-        for ace_settings in ACE_SETTINGS if n_train < _LARGE else ACE_SETTINGS[:1]:
+        for ace_settings in ACE_SETTINGS:
             contest.add_ace(ace_settings, ace)
     for name, given in linvop.items():
         contest.add_linvop(f"linvop, {name}", **{"kappa": 3, **given})
