@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from linvop.basis.labels import Label, PairLabel
 from linvop.errors import InputError
@@ -27,7 +28,7 @@ from linvop.orbitals.operator_blocks import OperatorBlock
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["OperatorFeatures", "operator_features", "operator_rows"]
+__all__ = ["Kind", "OperatorFeatures", "operator_features", "operator_rows"]
 
 Kind = tuple[str, str, bool]
 
@@ -58,15 +59,28 @@ class OperatorFeatures:
         """Which atoms the blocks belong to, without repetition."""
         return tuple(dict.fromkeys(block.kind for block in self.blocks))
 
-    def of_kind(self, kind: Kind) -> OperatorFeatures:
+    def of_kinds(self, kinds: Iterable[Kind]) -> OperatorFeatures:
         """The features of the blocks of these atoms alone."""
-        s, t, on_site = kind
+        chosen = frozenset(kinds)
         return replace(
             self,
-            blocks=tuple(b for b in self.blocks if b.kind == kind),
-            sites={s: self.sites[s]} if on_site else {},
-            pairs={} if on_site else {k: x for k, x in self.pairs.items() if k[:2] == (s, t)},
+            blocks=tuple(b for b in self.blocks if b.kind in chosen),
+            sites={s: x for s, x in self.sites.items() if (s, s, True) in chosen},
+            pairs={k: x for k, x in self.pairs.items() if (*k[:2], False) in chosen},
         )
+
+    def n_rows(self, kind: Kind, atoms: Atoms) -> int:
+        r"""Atoms, or pairs within the cutoff, that a structure has of a kind."""
+        s, t, on_site = kind
+        symbols = np.asarray(atoms.get_chemical_symbols())
+        first, second = (atoms.positions[symbols == x] for x in (s, t))
+        if on_site:
+            return len(first)
+        if self.basis.cutoff is None:
+            near = len(first) * len(second)
+        else:
+            near = int(np.sum(cdist(first, second) <= self.basis.cutoff))
+        return (near - len(first)) // 2 if s == t else near
 
     @cached_property
     def _by_feature(self) -> dict[tuple, OperatorBlock]:

@@ -40,6 +40,8 @@ def needs_functional(name: str, target: str) -> bool:
 
 
 _SAP = "sapgraspsmall"
+_BLOCK_BYTES = 16e6
+"""Of three-centre integrals held at once."""
 
 
 def checked_baseline(name: str | None, target: str) -> str:
@@ -79,7 +81,10 @@ def baseline(name: str, system: System, functional: Functional | None = None) ->
 
 
 def _atomic_potentials(system: System) -> np.ndarray:
-    r"""``sum_A (mu nu | rho_A)`` of the atoms' electron densities, each a sum of s Gaussians."""
+    r"""``sum_A (mu nu | rho_A)`` of the atoms' electron densities, each a sum of s Gaussians.
+
+    So many atoms at once as `_BLOCK_BYTES` holds: all integrals together would be n_ao^2 n_atoms.
+    """
     from pyscf.df.incore import aux_e2
     from pyscf.gto.mole import fakemol_for_cgtf_charge
     from pyscf.lib import unpack_tril
@@ -88,11 +93,16 @@ def _atomic_potentials(system: System) -> np.ndarray:
         fakemol_for_cgtf_charge(x[None], *_sap(s).T)
         for s, x in zip(system.layout.symbols, system.positions, strict=True)
     ]
-    every = clouds[0]
-    for cloud in clouds[1:]:
-        every = every + cloud
+    n_ao, mol = system.layout.n_ao, molecule(system)
+    size = max(1, int(_BLOCK_BYTES // (4 * n_ao * (n_ao + 1))))
+    out = np.zeros(n_ao * (n_ao + 1) // 2)
+    for first in range(0, len(clouds), size):
+        every, *others = clouds[first : first + size]
+        for cloud in others:
+            every = every + cloud
+        out += aux_e2(mol, every, "int3c2e", aosym="s2ij").sum(axis=-1)
     # The electrons' charge is negative in the tables, and so is that of what feels it.
-    return -unpack_tril(aux_e2(molecule(system), every, "int3c2e", aosym="s2ij").sum(axis=-1))
+    return -unpack_tril(out)
 
 
 @lru_cache(maxsize=128)

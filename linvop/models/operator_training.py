@@ -1,7 +1,9 @@
 r"""Fitting an operator: features and labels kind by kind, one fit for each block.
 
-A kind is a pair of species, on site or not. Its rows are made, used and dropped before those of the
-next one; its blocks are fitted side by side, each on a core of its own.
+A kind is a pair of species, on site or not. All kinds share V, S and the site factors of a
+structure: so many kinds as `_ROWS_AT_ONCE` holds get their rows in one pass through the
+structures, and these are used and dropped before those of the next ones are made. Blocks are
+fitted side by side, each on a core of its own.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.features.design import Progress
-from linvop.features.memory import require_memory
-from linvop.features.operators import OperatorFeatures, operator_rows
+from linvop.features.memory import memory_of_machine, require_memory
+from linvop.features.operators import Kind, OperatorFeatures, operator_rows
 from linvop.features.threads import one_thread_each
 from linvop.models.operator_data import OperatorFrame, OperatorSet
 from linvop.models.operator_part import BlockPart, fit_block
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 __all__ = ["OperatorTraining"]
+
+_ROWS_AT_ONCE = 2.0 * 2**30
+"""Bytes of features made in one pass, and at the most a quarter of the memory."""
 
 Values = dict[OperatorBlock, list[tuple[int, OperatorFrame, np.ndarray]]]
 """Of each block (structure, frame, values) where the structure has it."""
@@ -75,15 +80,39 @@ class OperatorTraining:
         values = self._values()
         scale = max(np.abs(v).max() for x in values.values() for *_, v in x)
         parts: dict[OperatorBlock, BlockPart] = {}
-        for done, kind in enumerate(features.kinds):
-            parts |= self._fit_kind(
-                features.of_kind(kind),
-                values,
-                copies,
-                scale,
-                _shifted(progress, done, len(features.kinds)),
-            )
+        passes = self._passes(features)
+        for done, some in enumerate(passes):
+            shifted = _shifted(progress, done, len(passes))
+            parts |= self._fit_blocks(some, values, copies, scale, shifted)
         return parts
+
+    def _passes(self, features: OperatorFeatures) -> list[OperatorFeatures]:
+        """The features, those together whose rows are made in one pass; checked for memory."""
+        budget = min(_ROWS_AT_ONCE, memory_of_machine() / 4)
+        passes: list[list[Kind]] = []
+        used = np.inf
+        for kind in features.kinds:
+            size = self._bytes_of(features, kind)
+            if used + size > budget:
+                passes.append([])
+                used = 0.0
+            passes[-1].append(kind)
+            used += size
+        return [features.of_kinds(kinds) for kinds in passes]
+
+    def _bytes_of(self, features: OperatorFeatures, kind: Kind) -> float:
+        """Of all rows of a kind; refused where these do not fit, those being solved once more."""
+        n = sum(features.n_rows(kind, atoms) for atoms in self.data.frames)
+        blocks = [b for b in features.blocks if b.kind == kind]
+        sizes = [8.0 * n * (2 * b.lam + 1) * features.count(b) for b in blocks]
+        s, t, on_site = kind
+        require_memory(
+            sum(sizes) + self.workers * max(sizes),
+            f"{self.data.source}: {self.target} of {len(self.data.frames)} structures, {n} "
+            f"{f'atoms {s}' if on_site else f'pairs {s}-{t}'} with up to "
+            f"{max(features.count(b) for b in blocks)} features",
+        )
+        return sum(sizes)
 
     def _copies(self) -> np.ndarray:
         """Group of each structure: copies of one have one number; there must be two groups."""
@@ -112,7 +141,7 @@ class OperatorTraining:
                     found[block].append((k, frame, values))
         return found
 
-    def _fit_kind(
+    def _fit_blocks(
         self,
         features: OperatorFeatures,
         values: Values,
@@ -120,8 +149,7 @@ class OperatorTraining:
         scale: float,
         progress: Progress | None,
     ) -> dict[OperatorBlock, BlockPart]:
-        """Fit the blocks of one kind; their values are used up."""
-        self._require_memory(features, values)
+        """Fit blocks whose rows are made in one pass; their values are used up."""
         rows = operator_rows(
             features,
             self.data.frames,
@@ -151,22 +179,6 @@ class OperatorTraining:
         with warnings.catch_warnings(), one_thread_each(self.workers) as pool:
             warnings.simplefilter("ignore", RegularisationWarning)  # the reports have them
             return dict(zip(features.blocks, pool.map(fit, features.blocks), strict=True))
-
-    def _require_memory(self, features: OperatorFeatures, values: Values) -> None:
-        """Rows of all blocks of a kind are there at once, those being solved once more."""
-        if features.basis.cutoff is not None:
-            return  # how many pairs it leaves is known when they are made
-        sizes = [
-            8.0 * sum(len(v) for *_, v in values[b]) * (2 * b.lam + 1) * features.count(b)
-            for b in features.blocks
-        ]
-        s, t, on_site = features.blocks[0].kind
-        require_memory(
-            sum(sizes) + self.workers * max(sizes),
-            f"{self.data.source}: {self.target} of {len(self.data.frames)} structures, "
-            f"{f'atoms {s}' if on_site else f'pairs {s}-{t}'} with up to "
-            f"{max(features.count(b) for b in features.blocks)} features",
-        )
 
 
 def _shifted(progress: Progress | None, done: int, n: int) -> Progress | None:

@@ -28,6 +28,28 @@ def test_atomic_potentials_are_pyscfs(name):
     np.testing.assert_allclose(baseline("core", system), get_hcore(mol), atol=1e-12)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_atomic_potentials_are_summed_in_blocks_of_bounded_size(monkeypatch, at_once):
+    """All three-centre integrals together are n_ao^2 n_atoms; no more are held than asked for."""
+    from pyscf.df import incore
+
+    system = System.from_atoms(named("CH3CH2OH"), "6-31g")
+    expected = baseline("sap", system)
+    n_ao, made = system.layout.n_ao, []
+    one = 8 * n_ao * (n_ao + 1) // 2
+
+    def recorded(*arguments, **settings):
+        made.append(incore_aux_e2(*arguments, **settings))
+        return made[-1]
+
+    incore_aux_e2 = incore.aux_e2
+    monkeypatch.setattr(incore, "aux_e2", recorded)
+    monkeypatch.setattr("linvop.models.baselines._BLOCK_BYTES", at_once * one + 1)
+    np.testing.assert_allclose(baseline("sap", system), expected, atol=1e-12)
+    assert max(x.nbytes for x in made) == at_once * one
+    assert sum(x.nbytes for x in made) == 9 * one
+
+
 def test_atomic_densities_are_pyscfs():
     from pyscf.scf.hf import init_guess_by_atom
 
