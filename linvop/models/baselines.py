@@ -7,7 +7,8 @@ r"""What an operator model corrects: a cheap operator that is known in closed fo
             nuclei screened by their atoms' electrons; Lehtola, J. Chem. Theory Comput. 15,
             1593 (2019), in the Gaussian fit of Lehtola, Visscher and Engel, J. Chem. Phys.
             152, 144105 (2020), as PySCF has it
-``atoms``   superposition of atomic densities (density matrices), block by block
+``atoms``   superposition of atomic densities (density matrices), block by block; of two spin
+            channels each is half of it
 ==========  =====================================================================
 """
 
