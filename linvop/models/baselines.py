@@ -7,7 +7,8 @@ r"""What an operator model corrects: a cheap operator that is known in closed fo
             nuclei screened by their atoms' electrons; Lehtola, J. Chem. Theory Comput. 15,
             1593 (2019), in the Gaussian fit of Lehtola, Visscher and Engel, J. Chem. Phys.
             152, 144105 (2020), as PySCF has it
-``atoms``   superposition of atomic densities, block by block; for Fock matrices F of that density
+``atoms``   superposition of atomic densities, block by block; of two spin channels each is half of
+            it. For Fock matrices F of that density
 ``minao``   F of the density of PySCF's default guess: atoms in a minimal basis, projected
 ==========  =====================================================================
 
@@ -19,7 +20,6 @@ alone: between ethanols a fifth to a third of what atomic potentials leave.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -84,32 +84,46 @@ def _atomic_potentials(system: System) -> np.ndarray:
     r"""``sum_A (mu nu | rho_A)`` of the atoms' electron densities, each a sum of s Gaussians.
 
     So many atoms at once as `_BLOCK_BYTES` holds: all integrals together would be n_ao^2 n_atoms.
+    libcint's arrays are put together here, which takes less time than PySCF's molecules would.
     """
-    from pyscf.df.incore import aux_e2
-    from pyscf.gto.mole import fakemol_for_cgtf_charge
+    from pyscf.gto.moleintor import getints3c, make_cintopt
     from pyscf.lib import unpack_tril
 
-    clouds = [
-        fakemol_for_cgtf_charge(x[None], *_sap(s).T)
-        for s, x in zip(system.layout.symbols, system.positions, strict=True)
-    ]
-    n_ao, mol = system.layout.n_ao, molecule(system)
-    size = max(1, int(_BLOCK_BYTES // (4 * n_ao * (n_ao + 1))))
+    atm, bas, env, _ = system.libcint
+    symbols, n_ao, n_bas = system.layout.symbols, system.layout.n_ao, len(bas)
+    clouds, start, tables = {}, len(env), [env]
+    for s in dict.fromkeys(symbols):
+        table = _sap(s)
+        n = table.shape[1]
+        # libcint's row of a shell: atom, l, primitives, contractions, kappa, and two pointers
+        clouds[s] = (0, n, 1, 0, start, start + n, 0)
+        start += table.size
+        tables.append(table.ravel())
+    rows = [(k, *clouds[s]) for k, s in enumerate(symbols)]
+    everything = atm, np.concatenate([bas, np.array(rows, np.int32)]), np.concatenate(tables)
+    prepared = make_cintopt(*everything, "int3c2e_sph")
+    step = max(1, int(_BLOCK_BYTES // (4 * n_ao * (n_ao + 1))))
     out = np.zeros(n_ao * (n_ao + 1) // 2)
-    for first in range(0, len(clouds), size):
-        every, *others = clouds[first : first + size]
-        for cloud in others:
-            every = every + cloud
-        out += aux_e2(mol, every, "int3c2e", aosym="s2ij").sum(axis=-1)
+    for first in range(n_bas, n_bas + len(symbols), step):
+        last = min(first + step, n_bas + len(symbols))
+        shells = (0, n_bas, 0, n_bas, first, last)
+        # No name for the block: the next one would be made while it is still held.
+        out += getints3c("int3c2e_sph", *everything, shells, aosym="s2ij", cintopt=prepared).sum(
+            axis=-1
+        )
     # The electrons' charge is negative in the tables, and so is that of what feels it.
     return -unpack_tril(out)
 
 
 @lru_cache(maxsize=128)
-def _sap(symbol: str) -> Any:
+def _sap(symbol: str) -> np.ndarray:
+    """Exponents of an atom's Gaussians, and factors of libcint's s functions, (2, n)."""
     from pyscf.gto.basis import load
+    from pyscf.gto.mole import gaussian_int
 
-    return np.asarray(load(_SAP, symbol)[0][1:], dtype=float)
+    exponents, charges = np.asarray(load(_SAP, symbol)[0][1:], dtype=float).T
+    # s functions of libcint have the factor 1 / (2 sqrt pi), the table Gaussians of charge 1
+    return np.stack([exponents, charges / (2 * np.sqrt(np.pi) * gaussian_int(2, exponents))])
 
 
 def _atomic_densities(system: System) -> np.ndarray:

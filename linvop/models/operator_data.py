@@ -121,7 +121,7 @@ class OperatorFrame:
         {block: (n_pairs, 2 lam + 1, n_targets n_channels)}
             The targets of the first channel first.
         """
-        known, T = self._known, self._transformation(False)
+        known, T = self._known(len(matrices)), self._transformation(False)
         found: dict[OperatorBlock, list[np.ndarray]] = {}
         for matrix in matrices:
             one = matrix if known is None else matrix - known
@@ -135,7 +135,7 @@ class OperatorFrame:
     def to_matrices(self, blocks: dict[OperatorBlock, np.ndarray], n_channels: int) -> np.ndarray:
         r"""The inverse of `to_blocks`, (n_channels, n_ao, n_ao), exactly symmetric."""
         n = self.layout.n_ao
-        known, T = self._known, self._transformation(True)
+        known, T = self._known(n_channels), self._transformation(True)
         template = couple(np.zeros((n, n)), self.layout)
         out = np.empty((n_channels, n, n))
         for k in range(n_channels):
@@ -179,8 +179,13 @@ class OperatorFrame:
         every = self.pairs(block) @ [n, 1]
         return np.searchsorted(every, atoms @ [n, 1])
 
+    def _known(self, n_channels: int) -> np.ndarray | None:
+        """M0 of one spin channel: a density is shared out, a Fock matrix is that of either spin."""
+        known = self._baseline
+        return known / n_channels if known is not None and self.target == "density" else known
+
     @cached_property
-    def _known(self) -> np.ndarray | None:
+    def _baseline(self) -> np.ndarray | None:
         return baseline(self.baseline, self.system, self.functional)
 
     def _transformation(self, back: bool) -> np.ndarray | None:

@@ -31,7 +31,7 @@ def test_atomic_potentials_are_pyscfs(name):
 @pytest.mark.parametrize("at_once", [1, 2, 4])
 def test_atomic_potentials_are_summed_in_blocks_of_bounded_size(monkeypatch, at_once):
     """All three-centre integrals together are n_ao^2 n_atoms; no more are held than asked for."""
-    from pyscf.df import incore
+    from pyscf.gto import moleintor
 
     system = System.from_atoms(named("CH3CH2OH"), "6-31g")
     expected = baseline("sap", system)
@@ -39,11 +39,11 @@ def test_atomic_potentials_are_summed_in_blocks_of_bounded_size(monkeypatch, at_
     one = 8 * n_ao * (n_ao + 1) // 2
 
     def recorded(*arguments, **settings):
-        made.append(incore_aux_e2(*arguments, **settings))
+        made.append(getints3c(*arguments, **settings))
         return made[-1]
 
-    incore_aux_e2 = incore.aux_e2
-    monkeypatch.setattr(incore, "aux_e2", recorded)
+    getints3c = moleintor.getints3c
+    monkeypatch.setattr(moleintor, "getints3c", recorded)
     monkeypatch.setattr("linvop.models.baselines._BLOCK_BYTES", at_once * one + 1)
     np.testing.assert_allclose(baseline("sap", system), expected, atol=1e-12)
     assert max(x.nbytes for x in made) == at_once * one

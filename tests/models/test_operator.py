@@ -95,17 +95,33 @@ def test_v_itself_is_learned_exactly():
     assert errors["occupied orbital energies"]["max"] < 1e-4
 
 
+@pytest.mark.parametrize("spin_channels", [1, 2])
+@pytest.mark.parametrize("name", ["sap", "core", "atoms"])
 @pytest.mark.parametrize("orthogonal", [False, True])
-def test_what_is_not_learned_is_the_baseline(orthogonal):
+def test_what_is_not_learned_is_the_baseline(orthogonal, name, spin_channels):
+    """Of two spins a Fock matrix is that of either, a density half of it."""
     model = random_operator_model(
-        linvop.Basis("sto-3g", kappa=1), "6-31g", ["H", "O"], baseline="sap", orthogonal=orthogonal
+        linvop.Basis("sto-3g", kappa=1),
+        "6-31g",
+        ["H", "O"],
+        spin_channels=spin_channels,
+        target="density" if name == "atoms" else "fock",
+        baseline=name,
+        orthogonal=orthogonal,
     )
     for part in model.parts_.values():
         part.coefficients[:] = 0.0
         part.constants[:] = 0.0
     atoms = closed_shell(["H", "O"], 5, seed=0)
-    expected = baseline("sap", System.from_atoms(atoms, "6-31g"))
-    np.testing.assert_allclose(model.predict(atoms), expected, atol=1e-12)
+    expected = baseline(name, System.from_atoms(atoms, "6-31g"))
+    found = model.predict(atoms).reshape(-1, *expected.shape)
+    assert len(found) == spin_channels
+    for matrix in found:
+        share = spin_channels if name == "atoms" else 1
+        np.testing.assert_allclose(matrix, expected / share, atol=1e-12)
+    # What is subtracted before a fit is what is added after it: nothing is left to be learned.
+    blocks = model._frame(atoms).to_blocks(found)
+    assert max(np.abs(v).max() for v in blocks.values()) < 1e-11
 
 
 def test_pairs_beyond_the_cutoff_are_the_baseline():
