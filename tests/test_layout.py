@@ -17,6 +17,7 @@ ORDER = [
     ["errors"],
     ["conventions"],
     ["angular"],
+    ["compiled"],
     ["orbitals"],
     ["integrals"],
     ["basis"],
