@@ -34,6 +34,7 @@ ORDER = [
     ["plotting"],
     ["testing"],
     ["config"],
+    ["fit_data"],
     ["fitting"],
     ["operator_fitting"],
     ["effective_fitting"],

@@ -22,6 +22,7 @@ from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
 from linvop.features.memory import require_memory
+from linvop.io.frame_numbers import frame_numbers
 from linvop.io.frames import check_frames, require_state
 from linvop.models.domain import TrainingDomain, training_domain, warn_outside
 from linvop.models.linear_part import LinearPart, fit_parts
@@ -84,6 +85,8 @@ class PropertyModel:
     domain_ : TrainingDomain or None
         Compositions and surroundings trained on; None if the file of an old version has none.
     parts_ : {target name: {(lam, sigma): LinearPart}}
+    n_distinct_ : int
+        Structures without their copies. Not kept in files.
     train_values_, loo_predictions_ : {target name: (n_train, *shape) float64}
         Labels, and what the fit without each structure (and its copies) predicts for it; NaN
         where a species occurs in that structure only. Not kept in files.
@@ -168,7 +171,8 @@ class PropertyModel:
             source=source,
             state=state,
         )
-        fresh._fit(data, workers, progress)
+        with frame_numbers(data.numbers):
+            fresh._fit(data, workers, progress)
         self.__dict__.update(fresh.__dict__)
         return self
 
@@ -179,6 +183,7 @@ class PropertyModel:
         groups = duplicate_groups(
             [a.numbers for a in data.frames], [a.positions for a in data.frames]
         )
+        self.n_distinct_ = int(groups.max()) + 1
         if len(groups) > 1 and not groups.any():
             raise InputError(
                 f"{data.source}: expected structures that differ, got {len(groups)} copies of one"
