@@ -11,7 +11,8 @@ import numpy as np
 import linvop
 from linvop.config import SHIPPED
 from linvop.errors import InputError
-from linvop.fitting import all_or_none, check_outputs, metrics_text, split_indices, versions
+from linvop.fit_data import split_indices, warn_of_overlap
+from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
 from linvop.models.effective import EffectiveOperatorModel, projected_of
@@ -113,9 +114,15 @@ def _data(config: EffectiveFitConfig) -> tuple[Dataset, Dataset | None, int]:
     """Training and test structures, and how many copies a split leaves out."""
     train = with_levels(config.train)
     if config.n_train is not None:
-        chosen, rest = split_indices(train.frames(), config.n_train, config.seed)
+        chosen, rest = split_indices(
+            train.frames(), config.n_train, config.seed, source_name(config.train)
+        )
         return train[chosen], train[rest], len(train) - len(chosen) - len(rest)
-    return train, None if config.test is None else with_levels(config.test), 0
+    if config.test is None:
+        return train, None, 0
+    test = with_levels(config.test)
+    warn_of_overlap(train.frames(), test.frames(), source_name(config.test))
+    return train, test, 0
 
 
 def _levels(

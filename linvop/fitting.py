@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -15,23 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import linvop
-from linvop.config import SHIPPED, FitConfig
+from linvop.config import FitConfig
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
+from linvop.fit_data import TEST_PART, FitData, fit_data, labels_level, name_of, source_of_test
 from linvop.io.atomic import atomic_text, check_output
-from linvop.io.dataset import level_of_theory
-from linvop.io.frames import in_state
+from linvop.io.frame_numbers import frame_numbers
 from linvop.io.hdf5 import json_safe
-from linvop.io.structures import check_frames, read, require_one_state
 from linvop.models.metrics import calibration, errors
 from linvop.models.targets import Target
-from linvop.models.training import label_array
 from linvop.plotting import Errors, Parity, parity_figure
-from linvop.regression.groups import duplicate_groups
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from linvop.models.property import PropertyModel
 
 Series = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -44,9 +39,6 @@ __all__ = [
     "outputs",
     "panels",
     "run_fit",
-    "split",
-    "split_indices",
-    "training_frames",
     "versions",
 ]
 
@@ -55,32 +47,6 @@ def versions() -> dict[str, str]:
     """Versions of linvop and of what its numbers stand on."""
     packages = ("numpy", "scipy", "numba", "pyscf")
     return {"linvop": linvop.__version__, **{name: version(name) for name in packages}}
-
-
-def split(frames: list[Atoms], n_train: int, seed: int) -> tuple[list[Atoms], list[Atoms]]:
-    r"""A seeded random split of the distinct structures; their copies are left out.
-
-    Raises
-    ------
-    InputError
-        If fewer than n_train + 1 distinct structures are there.
-    """
-    train, test = split_indices(frames, n_train, seed)
-    return [frames[k] for k in train], [frames[k] for k in test]
-
-
-def split_indices(
-    frames: Sequence[Atoms], n_train: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""The same as indices of the structures; errors as `split`."""
-    groups = duplicate_groups([a.numbers for a in frames], [a.positions for a in frames])
-    _, first = np.unique(groups, return_index=True)
-    if len(first) <= n_train:
-        raise InputError(
-            f"n_train = {n_train}: expected fewer than the {len(first)} distinct structures there"
-        )
-    order = np.sort(first)[np.random.default_rng(seed).permutation(len(first))]
-    return order[:n_train], order[n_train:]
 
 
 def check_outputs(folder: Path, names: Iterable[str], force: bool) -> None:
@@ -158,51 +124,71 @@ def run_fit(
         For anything wrong with the input; nothing has been written then.
     """
     check_outputs(config.output, outputs(config), force)
-    train, test, true, n_copies = _data(config)
+    data = fit_data(config)
     model = config.model
 
     def stage(name: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(name, done, total) if progress else None
 
     start = time.perf_counter()
-    with _naming(config.train):
-        species = ordered_species(z for a in train for z in a.numbers)
+    with _naming(config.train), frame_numbers(data.train_numbers):
+        species = ordered_species(z for a in data.train for z in a.numbers)
         size = ", ".join(
             f"{n} columns of lam = {lam}" for (lam, _), n in model.counts(species).items()
         )
-        model.fit(train, progress=stage(f"training structures ({size})"), source=config.train)
+        model.fit(data.train, progress=stage(f"training structures ({size})"), source=config.train)
     fitted = time.perf_counter()
     series = {
         t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
         for t in model.targets
     }
     metrics: dict[str, Any] = {
-        "train": _name(config.train),
+        "train": name_of(config.train),
         "n_train": model.n_train_,
-        "n_copies_left_out": n_copies,
-        "labels": _level(config.train),
+        "n_distinct": model.n_distinct_,
+        "n_copies_left_out": data.n_copies,
+        "free_atoms": data.free_atoms,
+        "labels": labels_level(config.train),
         "seconds_to_fit": round(fitted - start, 3),
         "versions": versions(),
         "report": model.report(),
         "leave_one_out": _errors(model, series, "leave one out"),
     }
-    if test:
-        source = _test_source(config)
-        predicted = model.predict_arrays(
-            test, progress=stage("test structures"), source=source, std=model.has_std
-        )
-        seconds = (time.perf_counter() - fitted) / len(test)
-        for t in model.targets:
-            series[t.name]["test"] = (true[t.name], predicted[t.name])
-        metrics |= {"test_set": _name(source), "test": _errors(model, series, "test")}
-        if model.has_std:
-            metrics["calibration"] = {
-                t.name: calibration(true[t.name], predicted[t.name], predicted[f"{t.name}_std"])
-                for t in model.targets
-            }
-        metrics["seconds_per_structure"] = round(seconds, 5)
+    if data.test:
+        metrics |= _tested(config, data, series, stage("test structures"))
     _write(config, metrics, series, force)
     return metrics
+
+
+def _tested(
+    config: FitConfig,
+    data: FitData,
+    series: dict[str, Series],
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Errors on the test structures, whose values are added to `series`."""
+    model, source = config.model, source_of_test(config)
+    note = "" if config.n_train is None else TEST_PART
+    start = time.perf_counter()
+    with frame_numbers(data.test_numbers, note):
+        predicted = model.predict_arrays(
+            data.test, progress=progress, source=source, std=model.has_std
+        )
+    seconds = (time.perf_counter() - start) / len(data.test)
+    true = data.true
+    for t in model.targets:
+        series[t.name]["test"] = (true[t.name], predicted[t.name])
+    metrics: dict[str, Any] = {
+        "test_set": name_of(source),
+        "n_test_copies_of_train": data.n_in_train,
+        "test": _errors(model, series, "test"),
+    }
+    if model.has_std:
+        metrics["calibration"] = {
+            t.name: calibration(true[t.name], predicted[t.name], predicted[f"{t.name}_std"])
+            for t in model.targets
+        }
+    return metrics | {"seconds_per_structure": round(seconds, 5)}
 
 
 @contextmanager
@@ -246,76 +232,3 @@ def _write(
         atomic_text(folder / "metrics.json", metrics_text(metrics))
         for t in model.targets:
             parity_figure(folder / f"parity_{t.name}.png", [panels(t, series[t.name])])
-
-
-def training_frames(config: FitConfig) -> list[Atoms]:
-    r"""The training structures alone; a test file is not opened, a test part is dropped.
-
-    Raises
-    ------
-    InputError
-        For a bad file, or too few structures for a split.
-    """
-    train = _frames(config.train, config)
-    return train if config.n_train is None else split(train, config.n_train, config.seed)[0]
-
-
-def _data(config: FitConfig) -> tuple[list[Atoms], list[Atoms], dict[str, np.ndarray], int]:
-    """Training and test structures, the latter's labels, all checked; copies a split drops."""
-    train = _frames(config.train, config)
-    test: list[Atoms] = []
-    n_copies = 0
-    if config.n_train is not None:
-        n_all = len(train)
-        train, test = split(train, config.n_train, config.seed)
-        n_copies = n_all - len(train) - len(test)
-    elif config.test is not None:
-        test = _frames(config.test, config)
-    species = ordered_species(z for a in train for z in a.numbers)
-    for s in species:
-        try:
-            config.model.basis.ao_basis.shells(s)
-        except InputError as error:
-            raise InputError(f"[basis] ao, for {s} in {config.train}: {error}") from error
-    if not test:
-        return train, test, {}, n_copies
-    source = _test_source(config)
-    check_frames(test, source=source, species=species)
-    true = {t.name: label_array(t, test, {}, {}, source) for t in config.model.targets}
-    state = require_one_state(train, config.train)
-    if require_one_state(test, source) != state:
-        raise InputError(
-            f"{source}: expected charge {state[0]} and multiplicity {state[1]} as in "
-            f"{config.train}, got {' and '.join(map(str, require_one_state(test, source)))}"
-        )
-    return train, test, true, n_copies
-
-
-def _frames(name: str, config: FitConfig) -> list[Atoms]:
-    path = linvop.data.water() if name == SHIPPED else name
-    keys, units = config.keys, config.units
-    if _is_dataset(name) and not all(map(_is_dataset, (config.train, _test_source(config)))):
-        keys, units = {}, {}  # they are said of the other file; a data set knows its own
-    frames = read(path, keys=keys, units=units)
-    if config.state is None:
-        return frames
-    return [frames[k] for k in in_state(frames, config.state, name)[0]]
-
-
-def _is_dataset(name: str) -> bool:
-    return name == SHIPPED or name.lower().endswith((".h5", ".hdf5"))
-
-
-def _level(name: str) -> dict[str, Any] | None:
-    """How the labels of a data set were made, where that is known."""
-    if not _is_dataset(name):
-        return None
-    return level_of_theory(linvop.data.water() if name == SHIPPED else name)
-
-
-def _test_source(config: FitConfig) -> str:
-    return config.train if config.test is None else config.test
-
-
-def _name(path: str) -> str:
-    return path if path == SHIPPED else Path(path).name

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import linvop
 from linvop.config import SHIPPED, OperatorFitConfig
 from linvop.errors import InputError
-from linvop.fitting import all_or_none, check_outputs, metrics_text, split_indices, versions
+from linvop.fit_data import split_indices, warn_of_overlap
+from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
 from linvop.models.operator import OperatorModel
@@ -106,9 +107,15 @@ def _data(config: OperatorFitConfig) -> tuple[Dataset, Dataset | None, int]:
     target = config.model.target
     train = labelled(config.train, target)
     if config.n_train is not None:
-        chosen, rest = split_indices(train.frames(), config.n_train, config.seed)
+        chosen, rest = split_indices(
+            train.frames(), config.n_train, config.seed, source_name(config.train)
+        )
         return train[chosen], train[rest], len(train) - len(chosen) - len(rest)
-    return train, None if config.test is None else labelled(config.test, target), 0
+    if config.test is None:
+        return train, None, 0
+    test = labelled(config.test, target)
+    warn_of_overlap(train.frames(), test.frames(), source_name(config.test))
+    return train, test, 0
 
 
 def labelled(path: str, target: str) -> Dataset:

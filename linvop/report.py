@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
+    "calibration_lines",
     "calibration_table",
+    "data_lines",
     "error_table",
     "fit_table",
     "number",
@@ -59,6 +61,34 @@ def unexplained(r2: float | None) -> str:
     return "-" if r2 is None else f"{1 - r2:.1e}"
 
 
+def data_lines(result: Mapping[str, Any]) -> list[str]:
+    r"""What a fit or a scan made of its structures: copies and free atoms.
+
+    Parameters
+    ----------
+    result : mapping
+        Of `linvop.fitting.run_fit` or `linvop.scan.runner.run_scan`.
+
+    Examples
+    --------
+    >>> data_lines({"n_train": 100, "n_distinct": 9, "free_atoms": []})
+    ['100 structures, 9 distinct: copies are left out together']
+    """
+    out = []
+    if result["n_distinct"] < result["n_train"]:
+        out.append(
+            f"{result['n_train']} structures, {result['n_distinct']} distinct: "
+            "copies are left out together"
+        )
+    if result["free_atoms"]:
+        symbols = ", ".join(dict.fromkeys(result["free_atoms"]))
+        out.append(
+            f"free atoms {symbols} of the training file give the constants of their species and "
+            "are not fitted to"
+        )
+    return out
+
+
 def error_table(errors: Mapping[str, Mapping[str, Any]], title: str) -> Table:
     r"""Errors of each target; a row ``name`` may be a target or say more than that."""
     from rich.table import Table
@@ -98,6 +128,22 @@ def calibration_table(
         std, z2 = number(factor * c["mean_std"]), number(c["mean_z2"])
         table.add_row(name, str(c["n"]), std, z2, *coverage, unit)
     return table
+
+
+def calibration_lines(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    r"""How many structures the table of `calibration_table` leaves out.
+
+    Examples
+    --------
+    >>> calibration_lines({"energy": {"n": 5, "n_left_out": 1}, "gap": {"n": 6, "n_left_out": 0}})
+    ['energy: 1 of 6 structures without a finite standard deviation: left out of the calibration']
+    """
+    return [
+        f"{name}: {c['n_left_out']} of {c['n'] + c['n_left_out']} structures without a finite "
+        "standard deviation: left out of the calibration"
+        for name, c in found.items()
+        if c["n_left_out"]
+    ]
 
 
 def fit_table(report: Mapping[str, Any], units: Mapping[str, str]) -> Table:

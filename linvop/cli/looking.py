@@ -143,24 +143,9 @@ def _dataset(path: Path, json: bool) -> None:
 
 
 def _structures(path: Path, json: bool) -> None:
-    from linvop.io.structures import charges_and_multiplicities, read
+    from linvop.cli.structure_content import structure_content
 
-    frames = read(path)
-    charges, multiplicities = charges_and_multiplicities(frames, source=str(path))
-    sizes = [len(a) for a in frames]
-    keys: Counter[str] = Counter()
-    for a in frames:
-        arrays = set(a.arrays) - {"numbers", "positions"}
-        keys.update({*a.info, *arrays, *(() if a.calc is None else a.calc.results)})
-    content = {
-        "kind": "structures",
-        "n_structures": len(frames),
-        "elements": dict(Counter(s for a in frames for s in a.get_chemical_symbols())),
-        "atoms_per_structure": [min(sizes), max(sizes)],
-        "charges": sorted({int(q) for q in charges}),
-        "multiplicities": sorted({int(m) for m in multiplicities}),
-        "keys": dict(sorted(keys.items())),
-    }
+    content = structure_content(path)
     if json:
         print_json(content)
     else:

@@ -9,11 +9,23 @@ from typing import Annotated, Any
 import typer
 
 from linvop.cli.session import guarded, pairs, print_json, print_tables, progress_bar
+from linvop.conventions import PROPERTY_UNITS, UNITS
 from linvop.errors import InputError
+
+_UNITS = "\n".join(
+    f"{name}: {', '.join(UNITS[PROPERTY_UNITS[name]])}"
+    for name in ("energy", "dipole", "polarizability")
+)
 
 __all__ = ["FIT_HELP", "evaluate_command", "fit_command", "predict_command", "quickstart_command"]
 
 FIT_HELP = """Fit a model as a TOML file says; write model.h5, metrics.json and parity plots.
+
+Paths in the file are relative to the file. Structures of one atom among the training structures
+give the energies of free atoms. Units that are known:
+
+\b
+{units}
 
 \b
 [data]
@@ -57,7 +69,7 @@ Or a small-basis operator that gives a larger calculation's observables:
 ao = "sto-3g"                  # its basis
 quantities = ["orbital_energies", "dipole"]    # charges too
 n_virtual = 1                  # window, width, weights, start, baseline, orthogonal too
-"""
+""".replace("{units}", _UNITS)
 
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -136,9 +148,17 @@ def fit_command(
         if json:
             print_json(metrics)
             return
-        from linvop.report import calibration_table, error_table, fit_table
+        from linvop.report import (
+            calibration_lines,
+            calibration_table,
+            data_lines,
+            error_table,
+            fit_table,
+        )
 
-        tables = [fit_table(metrics["report"], {t.name: t.unit for t in settings.model.targets})]
+        tables: list[Any] = [
+            fit_table(metrics["report"], {t.name: t.unit for t in settings.model.targets})
+        ]
         tables.append(error_table(metrics["leave_one_out"], "leave one structure out"))
         if "test" in metrics:
             tables.append(error_table(metrics["test"], f"test ({metrics['test_set']})"))
@@ -146,7 +166,8 @@ def fit_command(
             units = {t.name: t.unit for t in settings.model.targets}
             title = f"predicted standard deviations ({metrics['test_set']})"
             tables.append(calibration_table(metrics["calibration"], units, title))
-        print_tables(tables)
+            tables += calibration_lines(metrics["calibration"])
+        print_tables([*tables, *data_lines(metrics)])
         if metrics["n_copies_left_out"]:
             typer.echo(f"{metrics['n_copies_left_out']} copies of structures were left out")
         typer.echo(f"wrote {settings.output}: {', '.join(outputs(settings))}")
@@ -259,7 +280,8 @@ def evaluate_command(
         from linvop.models.metrics import calibration, errors
         from linvop.models.property import PropertyModel
         from linvop.models.training import label_array
-        from linvop.report import calibration_table, error_table
+        from linvop.models.unit_hint import unit_hint
+        from linvop.report import calibration_lines, calibration_table, error_table
 
         fitted = load(model)
         if not isinstance(fitted, PropertyModel):
@@ -295,6 +317,10 @@ def evaluate_command(
                 std=fitted.has_std,
             )
         found = {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in chosen}
+        for name in found:
+            hint = unit_hint(name, true[name], predicted[name])
+            if hint:
+                warnings.warn(f"{test}: {hint}", stacklevel=1)
         std = {t.name: predicted[f"{t.name}_std"] for t in chosen if fitted.has_std}
         sure = {name: calibration(true[name], predicted[name], s) for name, s in std.items()}
         if plot is not None:
@@ -306,10 +332,11 @@ def evaluate_command(
                 {n: e | ({"calibration": sure[n]} if sure else {}) for n, e in found.items()}
             )
             return
-        tables = [error_table(found, f"{model.name} on {test.name}")]
+        tables: list[Any] = [error_table(found, f"{model.name} on {test.name}")]
         if sure:
             units_of = {t.name: t.unit for t in chosen}
             tables.append(calibration_table(sure, units_of, "predicted standard deviations"))
+            tables += calibration_lines(sure)
         print_tables(tables)
 
 

@@ -48,6 +48,7 @@ def scan_command(
 ) -> None:
     """Fit a grid of Basis parameters by cross-validation; write scan.json and scan.png."""
     with guarded("settings done so far are kept; run the same command again to go on"):
+        from linvop.report import data_lines
         from linvop.scan.runner import OUTPUTS, run_scan
         from linvop.scan.settings import read_scan
         from linvop.scan.table import left_out_lines, scan_table
@@ -58,5 +59,5 @@ def scan_command(
         if json:
             print_json(result)
             return
-        print_tables([scan_table(result), *left_out_lines(result)])
+        print_tables([scan_table(result), *left_out_lines(result), *data_lines(result)])
         typer.echo(f"wrote {scan.fit.output}: {', '.join(OUTPUTS)}")

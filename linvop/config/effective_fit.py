@@ -44,7 +44,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from linvop.config.reading import check_names, naming, read_toml
+from linvop.config.reading import check_names, in_section, naming, read_toml
 from linvop.config.values import (
     alpha,
     alpha_bounds,
@@ -144,14 +144,18 @@ def _checked(path: Path, tree: dict[str, Any]) -> EffectiveFitConfig:
     if "quantities" in settings:
         settings["targets"] = settings.pop("quantities")
     n_train, seed = size_and_seed(data)
-    model = EffectiveOperatorModel(
-        Basis(**basis_values(tree["basis"])),
-        solver=Ridge(
+    with in_section("basis"):
+        basis = Basis(**basis_values(tree["basis"]))
+    with in_section("solver"):
+        ridge = Ridge(
             alpha(solver),
             column_scale=number(solver, "column_scale", 0.5),
             alpha_bounds=alpha_bounds(solver),
             refine=False,
-        ),
+        )
+    model = EffectiveOperatorModel(
+        basis,
+        solver=ridge,
         kappa_cost=number(solver, "kappa_cost", 2.0),
         **settings,
     )

@@ -38,7 +38,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from linvop.config.reading import check_names, naming, read_toml
+from linvop.config.reading import check_names, in_section, naming, read_toml
 from linvop.config.values import (
     alpha,
     alpha_bounds,
@@ -125,15 +125,19 @@ def _checked(path: Path, tree: dict[str, Any]) -> OperatorFitConfig:
         if key not in _SETTINGS:
             raise InputError(f"[targets] {target}.{key}: expected one of {listed(_SETTINGS)}")
     n_train, seed = size_and_seed(data)
-    model = OperatorModel(
-        Basis(**basis_values(tree["basis"])),
-        target,
-        Ridge(
+    with in_section("basis"):
+        basis = Basis(**basis_values(tree["basis"]))
+    with in_section("solver"):
+        ridge = Ridge(
             alpha(solver),
             column_scale=number(solver, "column_scale", 0.5),
             alpha_bounds=alpha_bounds(solver),
             refine=False,
-        ),
+        )
+    model = OperatorModel(
+        basis,
+        target,
+        ridge,
         kappa_cost=number(solver, "kappa_cost", 2.0),
         **settings,
     )

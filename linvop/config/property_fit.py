@@ -43,7 +43,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from linvop.config.reading import check_names, naming, read_toml
+from linvop.config.reading import check_names, in_section, naming, read_toml
 from linvop.config.values import (
     alpha,
     alpha_bounds,
@@ -141,16 +141,20 @@ def checked_config(path: Path, tree: dict[str, Any]) -> FitConfig:
 def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
     data, solver = tree["data"], dict(tree.get("solver", {}))
     n_train, seed = size_and_seed(data)
-    model = PropertyModel(
-        Basis(**basis_values(tree["basis"])),
-        [_target(name, settings) for name, settings in tree["targets"].items()],
-        Ridge(
+    with in_section("basis"):
+        basis = Basis(**basis_values(tree["basis"]))
+    with in_section("solver"):
+        ridge = Ridge(
             alpha(solver),
             column_scale=number(solver, "column_scale", 0.5),
             alpha_bounds=alpha_bounds(solver),
             covariance=switch(solver, "covariance"),
             prune=None if "prune" not in solver else number(solver, "prune", 0.0),
-        ),
+        )
+    model = PropertyModel(
+        basis,
+        [_target(name, settings) for name, settings in tree["targets"].items()],
+        ridge,
         kappa_cost=number(solver, "kappa_cost", 2.0),
         relevance=solver.get("relevance"),
         atom_energies=_energies(solver),

@@ -11,7 +11,7 @@ from typing import Any
 from linvop.config.values import listed
 from linvop.errors import InputError
 
-__all__ = ["check_names", "naming", "read_toml"]
+__all__ = ["check_names", "in_section", "naming", "read_toml"]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -64,3 +64,13 @@ def naming(path: Path) -> Iterator[None]:
     except InputError as error:
         text = str(error)
         raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+
+
+@contextmanager
+def in_section(section: str) -> Iterator[None]:
+    """What goes wrong inside is said with the section, unless it names one."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith("[") else f"[{section}] {text}") from error

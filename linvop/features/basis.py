@@ -21,6 +21,7 @@ from linvop.basis.pairs import PairEnumeration
 from linvop.basis.products import ProductEnumeration
 from linvop.basis.words import Irrep, allowed_irreps
 from linvop.errors import InputError
+from linvop.features.checks import checked_atoms
 from linvop.features.contractions import SiteFeatures, compiled
 from linvop.features.pairs import PairFeatures, PairValues, checked_exchange, compiled_pairs
 from linvop.integrals import System
@@ -281,10 +282,14 @@ class Basis:
         -------
         {(species, lam, sigma): (n_sites, 2 lam + 1, n_columns) float64}
             Sites in the order of the atoms; powers of Hartree.
+
+        Raises
+        ------
+        InputError
+            For anything but an ase.Atoms, and positions that are not finite.
         """
-        features = self.compile(
-            atoms.get_chemical_symbols() if species is None else species, irreps
-        )
+        symbols = checked_atoms(atoms).get_chemical_symbols()
+        features = self.compile(symbols if species is None else species, irreps)
         return features.sites(System.from_atoms(atoms, self.ao_basis))
 
     def pairs(self, species: Iterable[str | int]) -> PairEnumeration:
@@ -369,7 +374,7 @@ class Basis:
         {(species of i, of j, lam, sigma): (atoms (n, 2), values (n, 2 lam + 1, n_columns))}
             One order of the species, the lighter first, as in `linvop.orbitals.blocks`.
         """
-        symbols = atoms.get_chemical_symbols()
+        symbols = checked_atoms(atoms).get_chemical_symbols()
         features = self.compile_pairs(symbols if species is None else species, irreps, exchange)
         return features.evaluate(System.from_atoms(atoms, self.ao_basis))
 

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from linvop.errors import InputError
 
@@ -47,6 +48,13 @@ def check_output(path: str | Path, force: bool = False) -> Path:
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError(f"{path}: no permission to write in the folder {path.parent}")
+    try:
+        # Permissions do not tell: /proc, quotas and file systems mounted read-only refuse later.
+        TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(
+            f"{path}: no file can be made in the folder {path.parent} ({error.strerror})"
+        ) from error
     return path
 
 

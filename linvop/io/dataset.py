@@ -11,7 +11,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.io.record_file import StoredRecords, write_records
-from linvop.io.records import RAGGED, Record
+from linvop.io.records import QUANTITIES, Record
 from linvop.orbitals.shells import AOBasis, symbol_of
 
 if TYPE_CHECKING:
@@ -169,7 +169,16 @@ class Dataset:
         return (self[i] for i in range(len(self)))
 
     def having(self, *names: str) -> Dataset:
-        r"""Return those structures that have all of `names`, such as "fock" and "overlap"."""
+        r"""Return those structures that have all of `names`, such as "fock" and "overlap".
+
+        Raises
+        ------
+        InputError
+            For a name that no data set has.
+        """
+        for name in names:
+            if name not in QUANTITIES:
+                raise InputError(f"having: expected some of {', '.join(QUANTITIES)}, got {name!r}")
         have = [all(self._source.has(i, n) for n in names) for i in range(len(self))]
         return self[np.flatnonzero(have)]
 
@@ -190,8 +199,7 @@ class Dataset:
         bare = [self._source.get(i, False) for i in range(len(self))]
         sizes = [len(r.numbers) for r in bare]
         energies = np.array([r.energy for r in bare if r.energy is not None])
-        names = ("energy", "forces", "dipole", *RAGGED)
-        counts = {n: sum(self._source.has(i, n) for i in range(len(self))) for n in names}
+        counts = {n: sum(self._source.has(i, n) for i in range(len(self))) for n in QUANTITIES}
         return {
             "n_structures": len(self),
             "n_failed": len(self.failed),

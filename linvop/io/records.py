@@ -24,7 +24,17 @@ from linvop.io.dipoles import NUCLEAR_CHARGE
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["MATRICES", "PER_ATOM", "PER_STRUCTURE", "RAGGED", "Record", "flatten", "pack", "unpack"]
+__all__ = [
+    "MATRICES",
+    "PER_ATOM",
+    "PER_STRUCTURE",
+    "QUANTITIES",
+    "RAGGED",
+    "Record",
+    "flatten",
+    "pack",
+    "unpack",
+]
 
 PER_STRUCTURE: dict[str, tuple[str, tuple[int, ...]]] = {
     "charge": ("i4", ()),
@@ -41,6 +51,8 @@ PER_ATOM: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 MATRICES = ("fock", "density", "overlap")
 RAGGED = (*MATRICES, "orbital_energies", "occupations")
+QUANTITIES = ("energy", "forces", "dipole", *RAGGED)
+"""What a record may have, or have not."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

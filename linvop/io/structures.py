@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +90,7 @@ def read(
     if not isinstance(path, str | Path):
         raise InputError(f"read: expected a path, got {type(path).__name__}")
     path, keys, units = Path(path), _names("keys", keys), _names("units", units)
+    _warn_of_typos([*keys, *units])
     if units and path.suffix.lower() in _HDF5:
         raise InputError(
             f"{path}: the units of a linvop data set are known; expected none, got {units}"
@@ -109,6 +112,18 @@ def _names(what: str, given: Mapping[str, str] | None) -> dict[str, str]:
     if not isinstance(given, Mapping) or not all(isinstance(v, str) for v in given.values()):
         raise InputError(f"{what}: expected a mapping such as {{'energy': '...'}}, got {given!r}")
     return dict(given)
+
+
+def _warn_of_typos(names: Iterable[str]) -> None:
+    """Any name is a property, but units are known of a few."""
+    for name in dict.fromkeys(names):
+        if name not in PROPERTY_UNITS:
+            for near in get_close_matches(name, PROPERTY_UNITS, n=1, cutoff=0.8):
+                warnings.warn(
+                    f"read: {name!r} is no property whose units are known "
+                    f"({', '.join(PROPERTY_UNITS)}); is {near!r} meant?",
+                    stacklevel=3,
+                )
 
 
 def _chosen(frames: list[Atoms], index: str | int, path: Path) -> list[Atoms]:

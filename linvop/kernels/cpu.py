@@ -9,8 +9,8 @@ the sites of a row before they are coupled.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from linvop.compiled import njit
 from linvop.kernels.cpu_pairs import couple_pairs
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
@@ -138,7 +138,7 @@ def _groups(
     return groups
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+@njit(nogil=True, fastmath={"contract", "reassoc"})
 def _words(
     shell_l,
     word_head,
@@ -215,7 +215,7 @@ def _words(
                 entries[:width_a, :width_b] = 0.0
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+@njit(nogil=True, fastmath={"contract", "reassoc"})
 def _products(
     product_shape,
     product_first,

@@ -3,8 +3,8 @@ r"""Words between two atoms in Numba: inner products of a head's row with a tail
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from linvop.compiled import njit
 from linvop.kernels.plan import WordPlan
 
 __all__ = ["couple_pairs"]
@@ -52,7 +52,7 @@ def couple_pairs(
     return out
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+@njit(nogil=True, fastmath={"contract", "reassoc"})
 def _pair_words(
     shell_l,
     shell_l_j,

@@ -54,7 +54,8 @@ def calibration(true: np.ndarray, predicted: np.ndarray, std: np.ndarray) -> dic
         tensors: no orientation counts), 1 if variances are right; ``coverage_68`` and
         ``coverage_95``, the fractions of components whose error is below 1 and 1.96 std, 0.683
         and 0.95 if errors are normal; ``mean_std``, the root mean square of std; ``n``
-        structures. Structures with an infinite std are left out.
+        structures. Structures with an infinite std are left out, ``n_left_out`` of them; if all
+        are, the others are NaN.
 
     Examples
     --------
@@ -64,6 +65,10 @@ def calibration(true: np.ndarray, predicted: np.ndarray, std: np.ndarray) -> dic
     flat = [x.reshape(len(x), -1) for x in (true, predicted, std)]
     known = np.isfinite(flat[1]).all(axis=1) & np.isfinite(flat[2]).all(axis=1)
     y, f, sd = (x[known] for x in flat)
+    n_left_out = len(known) - len(y)
+    if not len(y):
+        names = ("mean_z2", "coverage_68", "coverage_95", "mean_std")
+        return dict.fromkeys(names, np.nan) | {"n": 0, "n_left_out": n_left_out}
     error = np.abs(f - y)
     return {
         "mean_z2": float(np.mean((error**2).sum(axis=1) / (sd**2).sum(axis=1))),
@@ -71,4 +76,5 @@ def calibration(true: np.ndarray, predicted: np.ndarray, std: np.ndarray) -> dic
         "coverage_95": float(np.mean(error < 1.96 * sd)),
         "mean_std": float(np.sqrt(np.mean(sd**2))),
         "n": len(y),
+        "n_left_out": n_left_out,
     }

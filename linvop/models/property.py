@@ -22,7 +22,9 @@ from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
 from linvop.features.memory import require_memory
+from linvop.io.frame_numbers import frame_numbers
 from linvop.io.frames import check_frames, require_state
+from linvop.models.domain import TrainingDomain, training_domain, warn_outside
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
 from linvop.models.remarks import warn_of_alpha, warn_without_angles
@@ -80,7 +82,11 @@ class PropertyModel:
     n_train_ : int
     training_ : dict
         Where the data came from and whatever a caller adds; kept in the file, JSON-safe.
+    domain_ : TrainingDomain or None
+        Compositions and surroundings trained on; None if the file of an old version has none.
     parts_ : {target name: {(lam, sigma): LinearPart}}
+    n_distinct_ : int
+        Structures without their copies. Not kept in files.
     train_values_, loo_predictions_ : {target name: (n_train, *shape) float64}
         Labels, and what the fit without each structure (and its copies) predicts for it; NaN
         where a species occurs in that structure only. Not kept in files.
@@ -165,7 +171,8 @@ class PropertyModel:
             source=source,
             state=state,
         )
-        fresh._fit(data, workers, progress)
+        with frame_numbers(data.numbers):
+            fresh._fit(data, workers, progress)
         self.__dict__.update(fresh.__dict__)
         return self
 
@@ -176,6 +183,7 @@ class PropertyModel:
         groups = duplicate_groups(
             [a.numbers for a in data.frames], [a.positions for a in data.frames]
         )
+        self.n_distinct_ = int(groups.max()) + 1
         if len(groups) > 1 and not groups.any():
             raise InputError(
                 f"{data.source}: expected structures that differ, got {len(groups)} copies of one"
@@ -187,6 +195,7 @@ class PropertyModel:
         self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
         left_out: dict[str, dict[Irrep, np.ndarray]] = {t.name: {} for t in self.targets}
         counts = atom_counts(data.frames, self.species_)
+        self.domain_: TrainingDomain | None = training_domain(data.frames, counts)
         for irrep in list(rows):
             warn_without_angles(self.basis, self.species_, irrep)
             labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
@@ -234,6 +243,12 @@ class PropertyModel:
         InputError
             If the model is not fitted, for structures of other species, charge or spin, and
             for `std` of a model whose solver did not have ``covariance=True``.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            Of compositions that the training data do not determine, and of structures clearly
+            outside them (`linvop.models.domain`).
         """
         arrays = self.predict_arrays(
             frames, workers=workers, progress=progress, source=source, std=std
@@ -263,6 +278,7 @@ class PropertyModel:
         frames = check_frames(frames, source=source, species=self.species_)
         require_state(frames, self.state_, source)
         counts = atom_counts(frames, self.species_)
+        warn_outside(self.domain_, frames, counts, source, self._fitted_constants())
         features = self._features()
         chunks: list[dict[str, np.ndarray]] = []
         for first in range(0, len(frames), _CHUNK):
@@ -360,6 +376,14 @@ class PropertyModel:
 
     def _features(self):
         return self.basis.compile(self.species_, self._irreps(), "structure")
+
+    def _fitted_constants(self) -> list[str]:
+        """Targets to which species add constants that the fit determined."""
+        return [
+            name
+            for name, parts in self.parts_.items()
+            if any(part.report.get("n_constants") for part in parts.values())
+        ]
 
     def _require_memory(self, data: TrainingSet) -> None:
         """The rows of all irreps are there at once, and those of one in the solver's copies."""

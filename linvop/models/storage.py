@@ -20,6 +20,7 @@ from linvop.errors import FileFormatError
 from linvop.features.basis import Basis
 from linvop.io import model_file
 from linvop.io.hdf5 import json_safe
+from linvop.models.domain import TrainingDomain
 from linvop.models.linear_part import LinearPart
 from linvop.models.property import PropertyModel
 from linvop.models.stored_settings import basis_of, stored_basis, stored_solver
@@ -51,6 +52,7 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
         "relevance": model.relevance,
         "atom_energies": model.atom_energies,
         "training": model.training_,
+        "domain": None if model.domain_ is None else model.domain_.stored(),
     }
     parts, directions = [], _SharedDirections()
     for name, by_irrep in model.parts_.items():
@@ -98,6 +100,8 @@ def load_property_model(path: str | Path) -> PropertyModel:
     model.state_ = tuple(settings["state"])
     model.n_train_ = settings["n_train"]
     model.training_ = settings["training"]
+    domain = settings.get("domain")  # files of earlier versions have none
+    model.domain_ = None if domain is None else TrainingDomain(**domain)
     model.parts_ = {t.name: {} for t in targets}
     for part in parts:
         if [str(label) for label in _labels(basis, species, part.irrep)] != part.columns:

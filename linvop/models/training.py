@@ -10,6 +10,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
+from linvop.io.frame_numbers import frame_numbers
 from linvop.io.frames import in_state
 from linvop.io.structures import check_frames, labels, require_one_state
 from linvop.models.targets import Target
@@ -18,7 +19,14 @@ from linvop.orbitals.shells import symbol_of
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["TrainingSet", "atom_counts", "checked_atom_energies", "label_array", "training_set"]
+__all__ = [
+    "TrainingSet",
+    "atom_counts",
+    "checked_atom_energies",
+    "free_atoms",
+    "label_array",
+    "training_set",
+]
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class TrainingSet:
         Energies of free atoms, eV, where they are known.
     source : str
         How messages call the frames.
+    numbers : (n,) int
+        Their places among the frames that were given.
     """
 
     frames: list[Atoms]
@@ -46,6 +56,7 @@ class TrainingSet:
     state: tuple[int, int]
     free_atoms: np.ndarray | None
     source: str
+    numbers: np.ndarray
 
 
 def training_set(
@@ -72,17 +83,16 @@ def training_set(
     frames = check_frames(frames, source=source)
     values = {t.name: label_array(t, frames, keys, units, source) for t in targets}
     weights = _checked_weights(weights, len(frames))
-    single = np.asarray([len(a) == 1 for a in frames])
     known = dict(atom_energies or {})
-    kept = np.arange(len(frames))
-    if "energy" in values and not single.all():
-        for k in np.flatnonzero(single):
-            known.setdefault(frames[k].get_chemical_symbols()[0], float(values["energy"][k]))
-        kept = np.flatnonzero(~single)
+    free = free_atoms(frames, targets)
+    for k in np.flatnonzero(free):
+        known.setdefault(frames[k].get_chemical_symbols()[0], float(values["energy"][k]))
+    kept = np.flatnonzero(~free)
     if len(kept) < len(frames):
         source = f"{source} (without its {len(frames) - len(kept)} free atoms)"
     if state is not None:
-        chosen, source = in_state([frames[k] for k in kept], state, source)
+        with frame_numbers(kept):
+            chosen, source = in_state([frames[k] for k in kept], state, source)
         kept = kept[chosen]
     frames = [frames[k] for k in kept]
     values = {name: v[kept] for name, v in values.items()}
@@ -92,7 +102,8 @@ def training_set(
                 f"{source}: {name} is {np.array2string(value[0])} in all {len(value)} "
                 "structures; expected values that vary"
             )
-    found = require_one_state(frames, source)
+    with frame_numbers(kept):
+        found = require_one_state(frames, source)
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     return TrainingSet(
         frames,
@@ -102,7 +113,18 @@ def training_set(
         found,
         _free_atoms(known, species, source),
         source,
+        kept,
     )
+
+
+def free_atoms(frames: Sequence[Atoms], targets: Sequence[Target]) -> np.ndarray:
+    r"""Which structures give energies of free atoms, (n_frames,) bool.
+
+    Those of one atom, if energies are learned and there are other structures.
+    """
+    single = np.asarray([len(a) == 1 for a in frames], dtype=bool)
+    learned = any(t.name == "energy" for t in targets)
+    return single if learned and not single.all() else np.zeros_like(single)
 
 
 def atom_counts(frames: Sequence[Atoms], species: Sequence[str]) -> np.ndarray:

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
 from linvop.angular.tables import sparse_coupling
+from linvop.compiled import njit
 from linvop.errors import InputError
 from linvop.orbitals.shells import AOBasis, AOLayout
 
@@ -117,7 +117,7 @@ def shell_pairs(
     return dict(zip(q.keys, q.shell_pairs, strict=True))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _apply(matrix, rows, cols, start, row, col, value, out):  # pragma: no cover - compiled
     """``out[p] = Q block_p``, the blocks being at (rows[p], cols[p]) of the matrix."""
     for p in range(len(rows)):
@@ -128,7 +128,7 @@ def _apply(matrix, rows, cols, start, row, col, value, out):  # pragma: no cover
             out[p, r] = total
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _apply_transposed(
     irreps, rows, cols, start, row, col, value, mirrored, matrix
 ):  # pragma: no cover - compiled

@@ -126,6 +126,7 @@ class Ridge:
         self.refine = refine
         self.covariance = covariance
         self.prune = prune
+        self.check()
 
     def __repr__(self) -> str:
         bounds = self.alpha_bounds

@@ -198,7 +198,10 @@ def _fold_of(frames: Sequence[Atoms], folds: int, seed: int) -> np.ndarray:
     single = np.array([len(a) == 1 for a in frames])
     distinct = np.unique(groups[~single])
     if len(distinct) < folds:
-        raise InputError(f"folds: expected at most {len(distinct)}, got {folds}")
+        raise InputError(
+            f"[scan] folds: expected at most {len(distinct)}, the number of distinct structures, "
+            f"got {folds}"
+        )
     order = np.random.default_rng(seed).permutation(len(distinct))
     rank = np.zeros(groups.max() + 1, dtype=int)
     rank[distinct] = order

@@ -11,10 +11,13 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
-from linvop.fitting import all_or_none, check_outputs, metrics_text, training_frames, versions
+from linvop.fit_data import training_frames
+from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
-from linvop.io.structures import check_frames, require_one_state
-from linvop.models.training import label_array
+from linvop.io.frame_numbers import frame_numbers
+from linvop.io.structures import require_one_state
+from linvop.models.training import free_atoms, label_array
+from linvop.regression.groups import duplicate_groups
 from linvop.scan.measure import measure_setting
 from linvop.scan.picture import scan_figure
 from linvop.scan.ranking import order_of_errors, pareto_front
@@ -65,14 +68,21 @@ def run_scan(
     """
     fit = config.fit
     check_outputs(fit.output, OUTPUTS, force)
-    frames = check_frames(training_frames(fit), source=fit.train)
-    species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
-    state = require_one_state(frames, fit.train)
+    frames, numbers = training_frames(fit)
+    free = free_atoms(frames, fit.model.targets)
+    molecules = [a for a, single in zip(frames, free, strict=True) if not single]
+    species = ordered_species(z for a in molecules for z in set(a.numbers.tolist()))
+    with frame_numbers(numbers[~free]):
+        state = require_one_state(molecules, fit.train)
     _check_sets(config, species)
-    rows = _measured(config, frames, species, workers, progress)
+    with frame_numbers(numbers):
+        rows = _measured(config, frames, species, workers, progress)
+    groups = duplicate_groups([a.numbers for a in molecules], [a.positions for a in molecules])
     result = {
         "train": Path(fit.train).name,
-        "n_train": len(frames),
+        "n_train": len(molecules),
+        "n_distinct": int(groups.max()) + 1,
+        "free_atoms": [str(a.symbols[0]) for a, single in zip(frames, free, strict=True) if single],
         "species": list(species),
         "state": list(state),
         "validation": "leave one structure out"

@@ -164,6 +164,7 @@ def _fit(path: Path, tree: dict[str, Any], scanned: dict[str, Any]) -> FitConfig
         return checked_config(path, tree)
     except InputError as error:
         before, found, said = str(error).partition(f"{path}: ")
+        said = said.removeprefix("[basis] ")
         key = said.partition(":")[0]
         if before or not found or key not in _BASIS:
             raise

@@ -8,7 +8,7 @@ import pytest
 from linvop.bench.molecules import own_molecules
 from linvop.bench.splits import distinct, nested_split, random_split
 from linvop.errors import InputError
-from linvop.fitting import split
+from linvop.fit_data import split
 
 
 def test_copies_are_dropped_but_for_the_first():

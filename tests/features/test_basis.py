@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from linvop.errors import InputError
 from linvop.features.basis import Basis, ordered_species
@@ -161,3 +162,18 @@ def test_species_are_ordered_by_atomic_number():
 def test_bad_options_are_named(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize("evaluate", ["evaluate", "evaluate_pairs"])
+def test_what_is_no_structure_is_named(evaluate):
+    basis = Basis("sto-3g", kappa=1, nu_pair=(1, 0), pair_max_degree=2)
+    make = getattr(basis, evaluate)
+    atoms = Atoms("H2", [[0, 0, 0], [0, 0, np.nan]])
+    for bad, message in (
+        ([atoms], r"expected one structure \(ase.Atoms\), got list"),
+        ("water.xyz", "got str"),
+        (Atoms(), "at least one atom"),
+        (atoms, r"atom 1: expected a finite position, got \[0.0, 0.0, nan\]"),
+    ):
+        with pytest.raises(InputError, match=message):
+            make(bad)

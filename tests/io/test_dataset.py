@@ -110,6 +110,14 @@ def test_choosing(arrays, tmp_path):
             data[3]
 
 
+def test_a_quantity_that_no_data_set_has_is_named(arrays, tmp_path):
+    data = Dataset.from_arrays(**arrays)
+    data.write(tmp_path / "d.h5")
+    for d in (data, Dataset.open(tmp_path / "d.h5")):
+        with pytest.raises(InputError, match=r"having: expected some of energy, .*got 'foo'"):
+            d.having("energy", "foo")
+
+
 def test_the_file_outlives_the_names_of_basis_sets(arrays, tmp_path):
     """Exponents travel with the data: the overlap is remade from the file alone."""
     Dataset.from_arrays(**arrays).write(tmp_path / "d.h5")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import warnings
 from pathlib import Path
 
 import ase.io
@@ -97,6 +98,16 @@ def test_keys_and_units_bring_labels_to_their_place(tmp_path):
     assert atoms.info["gap"] == 0.5
     assert atoms.calc.results["free_energy"] == -5.1
     assert float(labels(frames, "energy")[0]) == atoms.get_potential_energy()
+
+
+def test_a_name_like_that_of_a_property_is_remarked(tmp_path):
+    atoms = Atoms("He", info={"e": -2.9})
+    write(tmp_path / "a.xyz", [atoms])
+    with pytest.warns(UserWarning, match="'enrgy' is no property .*; is 'energy' meant?"):
+        read(tmp_path / "a.xyz", keys={"enrgy": "e"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(tmp_path / "a.xyz", keys={"gap": "e"}, units={"gap": "eV"})
 
 
 def test_a_unit_stated_in_the_file_is_used_once(tmp_path):

@@ -324,7 +324,7 @@ def test_bad_input_is_named(rng):
     }.items():
         for value in values:
             with pytest.raises(InputError, match=f"^{parameter}: expected"):
-                Ridge(**{parameter: value}).fit(A, y)
+                Ridge(**{parameter: value})
     with pytest.raises(InputError, match="fitted"):
         Ridge().predict(A)
     with pytest.raises(InputError, match=r"constants: expected shape \(24, 3\)"):

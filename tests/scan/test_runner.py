@@ -180,9 +180,9 @@ def test_test_structures_play_no_part(case):
     case.write_text(CONFIG.replace('test = "no-such-file.xyz"', "n_train = 20"))
     before = run_scan(read_scan(case))
     frames = waters(30)
-    from linvop.fitting import training_frames
+    from linvop.fit_data import training_frames
 
-    trained = {a.positions.tobytes() for a in training_frames(read_scan(case).fit)}
+    trained = {a.positions.tobytes() for a in training_frames(read_scan(case).fit)[0]}
     reread = ase.io.read(case.parent / "train.xyz", ":")
     spoiled = 0
     for atoms, seen in zip(frames, reread, strict=True):
