@@ -146,7 +146,9 @@ def operator_error_table(errors: Mapping[str, Mapping[str, Any]], title: str, un
         table.add_column(heading, justify="right")
     for kind, e in errors.items():
         values = (factor * e[key] for key in ("mae", "rmse", "max", "rms"))
-        table.add_row(kind, *map(number, values), number(e["n"]))
+        # What a cutoff drops: its share tells whether a larger one is worth its cost.
+        share = f" ({e['share']:.1%} of all squared errors)" if "share" in e else ""
+        table.add_row(f"{kind}{share}", *map(number, values), number(e["n"]))
     return table
 
 

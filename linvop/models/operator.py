@@ -283,7 +283,7 @@ class OperatorModel:
         workers, source
             As for `fit`.
         keep_elements : bool
-            Whether elements are kept one by one too, for a picture.
+            Whether matrices and elements are kept one by one too, for pictures.
 
         Returns
         -------
@@ -301,7 +301,12 @@ class OperatorModel:
         errors = MatrixErrors(self.ao_, keep=keep_elements)
         predicted = self.predict(labelled.frames, workers=workers, source=source)
         for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
-            errors.add(atoms, getattr(record, self.target), matrix)
+            true = getattr(record, self.target)
+            errors.add(atoms, true, matrix)
+            if self.basis.cutoff is not None:
+                frame = self._frame(atoms)
+                far = frame.beyond(self.basis.cutoff)
+                errors.add_beyond(frame.learned(true), frame.learned(matrix), far)
         return errors, derived_errors(self, labelled.records, predicted)
 
     def score(
@@ -313,7 +318,10 @@ class OperatorModel:
         -------
         {"all" or kind: {mae, rmse, max, rms, n}, quantity: {mae, rmse, max, n, unit}}
             Over all elements, over those on site (``"O"``) and between atoms (``"H-O"``),
-            Hartree but for densities; and errors of orbital energies, dipole and charges.
+            Hartree but for densities; of a basis with a cutoff also over those
+            ``"beyond cutoff"``, which are left to the baseline, and their ``share`` of all
+            squared errors (`linvop.models.operator_scores`). And errors of orbital energies,
+            dipole and charges.
 
         Raises
         ------
