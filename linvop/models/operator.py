@@ -33,6 +33,7 @@ from linvop.models.operator_data import OperatorFrame, OperatorSet, operator_set
 from linvop.models.operator_part import BlockPart, assembled
 from linvop.models.operator_scores import MatrixErrors
 from linvop.models.operator_training import OperatorTraining
+from linvop.observables.truncation import beyond
 from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
 from linvop.orbitals.shells import AOBasis
 from linvop.regression.prior import checked_cost
@@ -305,7 +306,7 @@ class OperatorModel:
             errors.add(atoms, true, matrix)
             if self.basis.cutoff is not None:
                 frame = self._frame(atoms)
-                far = frame.beyond(self.basis.cutoff)
+                far = beyond(frame.system, self.basis.cutoff)
                 errors.add_beyond(frame.learned(true), frame.learned(matrix), far)
         return errors, derived_errors(self, labelled.records, predicted)
 

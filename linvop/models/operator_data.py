@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linvop.conventions import BOHR
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
 from linvop.integrals import System, overlap
@@ -162,16 +161,6 @@ class OperatorFrame:
         r"""``T M T`` of matrices (..., n_ao, n_ao): between the orbitals of learning."""
         T = self._transformation(False)
         return matrices if T is None else T @ matrices @ T
-
-    def beyond(self, cutoff: float) -> np.ndarray:
-        r"""Which elements stand between atoms further apart than a cutoff (Angstrom), (n_ao, n_ao).
-
-        The rule is that of the pair features: no pair has both features and a True.
-        """
-        x = self.system.positions
-        far = np.linalg.norm(x[:, None] - x, axis=2) > cutoff / BOHR
-        sizes = np.diff(self.layout.atom_offsets)
-        return far.repeat(sizes, axis=0).repeat(sizes, axis=1)
 
     def pairs(self, block: OperatorBlock) -> np.ndarray:
         r"""Atoms (i, j) of each row of a block, (n_pairs, 2), ascending."""
