@@ -13,7 +13,7 @@ from linvop.errors import InputError
 
 __all__ = ["FIT_HELP", "evaluate_command", "fit_command", "predict_command", "quickstart_command"]
 
-FIT_HELP = """Fit a model as a TOML file says; write model.h5, metrics.json and parity plots.
+FIT_HELP = """Fit a model as a TOML file says; write model.h5, metrics.json and plots.
 
 \b
 [data]
@@ -233,7 +233,10 @@ def evaluate_command(
     unit: Units = [],  # noqa: B006
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Also draw parity and reliability plots there."),
+        typer.Option(
+            metavar="DIR",
+            help="Also draw plots there: parity, reliability; spectra.",
+        ),
     ] = None,
     target: Annotated[
         list[str], typer.Option("--target", help="Only this target; may be repeated.")
@@ -258,12 +261,13 @@ def evaluate_command(
             from linvop.cli.operators import evaluate_operators
             from linvop.models.operator import OperatorModel
 
-            given = {"--key": key, "--unit": unit, "--target": target, "--plot": plot}
+            refused = None if isinstance(fitted, OperatorModel) else plot
+            given = {"--key": key, "--unit": unit, "--target": target, "--plot": refused}
             for option, value in given.items():
                 if value:
                     raise InputError(f"{option}: not for a model of operators, as {model} is one")
             if isinstance(fitted, OperatorModel):
-                evaluate_operators(fitted, test, json=json)
+                evaluate_operators(fitted, test, plot=plot, force=force, json=json)
             else:
                 evaluate_effective(fitted, test, json=json)
             return

@@ -152,7 +152,7 @@ def test_a_cutoff_that_drops_nothing_says_so_and_none_says_nothing():
     basis = {"ao": "sto-3g", "kappa": 1, "screening": 0.3}
     wide = linvop.OperatorModel(linvop.Basis(**basis, cutoff=9.0), baseline="none").fit(data)
     found = wide.score(data)["beyond cutoff"]
-    assert found == {k: 0 for k in ("mae", "rmse", "max", "rms", "n", "share")}
+    assert found == dict.fromkeys(("mae", "rmse", "max", "rms", "n", "share"), 0)
     none = linvop.OperatorModel(linvop.Basis(**basis), baseline="none").fit(data)
     assert "beyond cutoff" not in none.score(data)
 
