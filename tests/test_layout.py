@@ -36,6 +36,7 @@ ORDER = [
     ["fitting"],
     ["operator_fitting"],
     ["effective_fitting"],
+    ["locality"],
     ["quickstart"],
     ["scan"],
     ["bench"],
