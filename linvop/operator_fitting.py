@@ -1,4 +1,4 @@
-r"""One fit of an operator from a configuration to files: model.h5, metrics.json, parity plot."""
+r"""One fit of an operator from a configuration to files: model.h5, metrics.json, pictures."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
 from linvop.models.operator import OperatorModel
-from linvop.plotting import matrix_parity_figure
+from linvop.plotting import draw_operator_figures, operator_figures
 
 if TYPE_CHECKING:
     from linvop.models.operator_scores import MatrixErrors
 
-__all__ = ["OUTPUTS", "labelled", "run_operator_fit", "source_name"]
+__all__ = ["OUTPUTS", "labelled", "operator_outputs", "run_operator_fit", "source_name"]
 
 OUTPUTS = ("model.h5", "metrics.json", "parity.png")
+
+
+def operator_outputs(config: OperatorFitConfig) -> tuple[str, ...]:
+    r"""Names of the files that a fit writes; pictures where there are test structures."""
+    tested = config.test or config.n_train
+    return (*OUTPUTS[:2], *(operator_figures(config.model.target) if tested else ()))
 
 
 def run_operator_fit(
@@ -53,7 +59,7 @@ def run_operator_fit(
         For anything wrong with the input; nothing has been written then.
     """
     model = config.model
-    names = OUTPUTS if config.test or config.n_train else OUTPUTS[:2]
+    names = operator_outputs(config)
     check_outputs(config.output, names, force)
     train, test, n_copies = _data(config)
     start = time.perf_counter()
@@ -99,7 +105,7 @@ def _write(
         model.save(folder / "model.h5")
         atomic_text(folder / "metrics.json", metrics_text(metrics))
         if errors is not None:
-            matrix_parity_figure(folder / "parity.png", errors, model.target, model.unit)
+            draw_operator_figures(folder, errors, model)
 
 
 def _data(config: OperatorFitConfig) -> tuple[Dataset, Dataset | None, int]:

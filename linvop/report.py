@@ -18,6 +18,7 @@ __all__ = [
     "observable_error_table",
     "operator_error_table",
     "readable_unit",
+    "truncation_tables",
     "unexplained",
 ]
 
@@ -192,7 +193,9 @@ def operator_error_table(errors: Mapping[str, Mapping[str, Any]], title: str, un
         table.add_column(heading, justify="right")
     for kind, e in errors.items():
         values = (factor * e[key] for key in ("mae", "rmse", "max", "rms"))
-        table.add_row(kind, *map(number, values), number(e["n"]))
+        # What a cutoff drops: its share tells whether a larger one is worth its cost.
+        share = f" ({e['share']:.1%} of all squared errors)" if "share" in e else ""
+        table.add_row(f"{kind}{share}", *map(number, values), number(e["n"]))
     return table
 
 
@@ -214,3 +217,62 @@ def observable_error_table(
         values = (number(factor * e[key]) for key in ("mae", "rmse", "max"))
         table.add_row(name, *values, unit, str(e["n"]))
     return table
+
+
+def truncation_tables(result: Mapping[str, Any]) -> list[Table | str]:
+    r"""What dropping blocks of F and P beyond a cutoff costs, a table for each property.
+
+    Parameters
+    ----------
+    result : mapping
+        Of `linvop.locality.runner.run_locality`.
+    """
+    n = result["n_structures"]
+    about = f"{result['data']}, {n} structure{'s' * (n != 1)}, {result['ao']}"
+    if not result["truncation"]:
+        return [f"{about}: no Fock or density matrices, block norms of V only"]
+    found: list[Table | str] = []
+    for orbitals in dict.fromkeys(row["orbitals"] for row in result["truncation"]):
+        rows = [row for row in result["truncation"] if row["orbitals"] == orbitals]
+        between = "atomic orbitals" if orbitals == "ao" else "Lowdin orbitals"
+        title = (
+            f"{about}: mean absolute change of properties when blocks between {between} of atoms "
+            "further apart than a cutoff (Angstrom) are dropped"
+        )
+        found.append(_truncation_table(rows, result["cutoffs"], title))
+        failed = {(r["matrix"], r["cutoff"]): r["n_failed"] for r in rows if r["n_failed"]}
+        found += [
+            f"{matrix} within {cutoff:g} Angstrom: {n} structures have no gap and are left out"
+            for (matrix, cutoff), n in failed.items()
+        ]
+    return found
+
+
+def _truncation_table(
+    rows: Sequence[Mapping[str, Any]], cutoffs: Sequence[float], title: str
+) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for cutoff in cutoffs:
+        table.add_column(f"{cutoff:g}", justify="right", no_wrap=True)
+    lines: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for row in rows:
+        lines.setdefault(row["quantity"], {}).setdefault(row["matrix"], []).append(row)
+    for quantity, by_matrix in lines.items():
+        unit = next(iter(by_matrix.values()))[0]["unit"]
+        factor, name = (1e3, "me") if unit == "e" else readable_unit(unit)
+        table.add_row(f"{quantity} ({name or 'relative'})")
+        for matrix, own in by_matrix.items():
+            values = ("-" if r["mae"] is None else _short(factor * r["mae"]) for r in own)
+            table.add_row(f"  {matrix}", *values)
+        table.add_section()
+    return table
+
+
+def _short(value: float) -> str:
+    """In six characters, for wide tables; what is rounding is 0."""
+    if value >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if value >= 1e-2 or not value else f"{value:.0e}"

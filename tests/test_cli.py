@@ -22,7 +22,7 @@ import linvop
 from linvop.cli import app
 from linvop.conventions import BOHR, HARTREE
 
-COMMANDS = ("quickstart", "label", "fit", "scan", "predict", "evaluate", "inspect")
+COMMANDS = ("quickstart", "label", "fit", "scan", "predict", "evaluate", "inspect", "locality")
 HEAVY = ("numpy", "scipy", "pyscf", "numba", "ase", "h5py", "matplotlib", "rich", "sympy")
 
 CONFIG = """

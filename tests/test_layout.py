@@ -38,6 +38,7 @@ ORDER = [
     ["fitting"],
     ["operator_fitting"],
     ["effective_fitting"],
+    ["locality"],
     ["quickstart"],
     ["scan"],
     ["bench"],

@@ -49,6 +49,9 @@ def test_a_fit_writes_what_it_measured(fitted):
         "model.h5",
         "metrics.json",
         "parity.png",
+        "matrix_error.png",
+        "orbital_energies.png",
+        "density_of_states.png",
     }
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert metrics["n_train"] == 15
@@ -97,6 +100,27 @@ def test_energies_of_so_many_structures_when_asked(fitted, tmp_path):
     assert "--energy: for a model of operators" in refused.output
 
 
+def test_evaluate_draws_if_asked_and_replaces_only_if_told(fitted, tmp_path):
+    folder, _ = fitted
+    few = linvop.Dataset.open(linvop.data.water())[:6]
+    few.write(tmp_path / "few.h5")
+    command = ("evaluate", folder / "model.h5", tmp_path / "few.h5", "--plot", tmp_path / "plots")
+    found = run(*command)
+    assert found.exit_code == 0, found.output
+    made = {p.name: p.read_bytes() for p in (tmp_path / "plots").iterdir()}
+    assert set(made) == {
+        "parity.png",
+        "matrix_error.png",
+        "orbital_energies.png",
+        "density_of_states.png",
+    }
+    assert all(content.startswith(b"\x89PNG") for content in made.values())
+    again = run(*command)
+    assert again.exit_code == 2
+    assert "parity.png exists" in again.output
+    assert run(*command, "--force").exit_code == 0
+
+
 def test_predictions_are_a_data_set(fitted, tmp_path):
     folder, _ = fitted
     frames = linvop.Dataset.open(linvop.data.water()).frames()[:3]
@@ -124,7 +148,6 @@ def test_predictions_are_a_data_set(fitted, tmp_path):
             ("evaluate", "MODEL", "WATER", "--key", "energy=E"),
             "--key: not for a model",
         ),
-        (("evaluate", "MODEL", "WATER", "--plot", "p"), "--plot: not for a model of operators"),
         (("evaluate", "MODEL", "MODEL"), "expected a dataset, got a operator model"),
     ],
 )

@@ -9,6 +9,7 @@ import typer
 import linvop
 from linvop.bench.cli import app as bench_app
 from linvop.cli.data import label_command
+from linvop.cli.locality import LOCALITY_HELP, locality_command
 from linvop.cli.looking import inspect_command
 from linvop.cli.models import (
     FIT_HELP,
@@ -63,6 +64,11 @@ app.command(
     "--unit energy=Hartree --plot plots",
 )(evaluate_command)
 app.command("inspect", epilog="Example: linvop inspect model.h5")(inspect_command)
+app.command(
+    "locality",
+    help=LOCALITY_HELP,
+    epilog="Example: linvop locality ethanol.h5 --cutoffs 2,3,4,5 --n 50 --out locality",
+)(locality_command)
 app.add_typer(bench_app, name="bench")
 
 

@@ -21,7 +21,7 @@ def inspect_command(
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What is in a model, a data set, a file of structures, metrics.json or scan.json."""
+    """What is in a model, data set, structures, metrics.json, scan.json or locality.json."""
     with guarded("nothing was written"):
         show = {
             "model": _model,
@@ -156,7 +156,7 @@ def _results(path: Path, json: bool) -> None:
     """What a fit or a scan wrote beside its model or picture."""
     from json import JSONDecodeError, loads
 
-    from linvop.report import error_table
+    from linvop.report import error_table, truncation_tables
     from linvop.scan.table import left_out_lines, scan_table
 
     try:
@@ -164,11 +164,15 @@ def _results(path: Path, json: bool) -> None:
     except (JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from error
     if "versions" not in content:
-        raise InputError(f"{path}: expected metrics.json or scan.json of linvop, got other JSON")
+        raise InputError(
+            f"{path}: expected metrics.json, scan.json or locality.json of linvop, got other JSON"
+        )
     if json:
         print_json(content)
     elif "scanned" in content:
         print_tables([scan_table(content), *left_out_lines(content)])
+    elif "block_norms" in content:
+        print_tables(truncation_tables(content))
     else:
         errors = ("leave_one_out", "test")
         tables = [

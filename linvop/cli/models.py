@@ -19,7 +19,7 @@ _UNITS = "\n".join(
 
 __all__ = ["FIT_HELP", "evaluate_command", "fit_command", "predict_command", "quickstart_command"]
 
-FIT_HELP = """Fit a model as a TOML file says; write model.h5, metrics.json and parity plots.
+FIT_HELP = """Fit a model as a TOML file says; write model.h5, metrics.json and plots.
 
 Paths in the file are relative to the file. Structures of one atom among the training structures
 give the energies of free atoms. Units that are known:
@@ -254,7 +254,10 @@ def evaluate_command(
     unit: Units = [],  # noqa: B006
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Also draw parity and reliability plots there."),
+        typer.Option(
+            metavar="DIR",
+            help="Also draw plots there: parity, reliability; spectra.",
+        ),
     ] = None,
     target: Annotated[
         list[str], typer.Option("--target", help="Only this target; may be repeated.")
@@ -285,11 +288,13 @@ def evaluate_command(
 
         fitted = load(model)
         if not isinstance(fitted, PropertyModel):
-            given = {"--key": key, "--unit": unit, "--target": target, "--plot": plot}
+            given = {"--key": key, "--unit": unit, "--target": target}
             for option, value in given.items():
                 if value:
                     raise InputError(f"{option}: not for a model of operators, as {model} is one")
-            _evaluate_operators(fitted, model, test, energy=energy and n_energy, json=json)
+            _evaluate_operators(
+                fitted, model, test, energy=energy and n_energy, plot=plot, force=force, json=json
+            )
             return
         if energy:
             raise InputError(f"--energy: for a model of operators; {model} is one of properties")
@@ -341,7 +346,14 @@ def evaluate_command(
 
 
 def _evaluate_operators(
-    fitted: Any, model: Path, test: Path, *, energy: bool | int, json: bool
+    fitted: Any,
+    model: Path,
+    test: Path,
+    *,
+    energy: bool | int,
+    plot: Path | None,
+    force: bool,
+    json: bool,
 ) -> None:
     """Errors of a model of operators, effective or not."""
     from linvop.cli.effective import evaluate_effective
@@ -349,8 +361,10 @@ def _evaluate_operators(
     from linvop.models.operator import OperatorModel
 
     if isinstance(fitted, OperatorModel):
-        evaluate_operators(fitted, test, json=json, energy=energy)
+        evaluate_operators(fitted, test, plot=plot, force=force, json=json, energy=energy)
         return
+    if plot is not None:
+        raise InputError(f"--plot: not for an effective operator, as {model} is one")
     if energy:
         raise InputError(f"--energy: not for an effective operator, as {model} is one")
     evaluate_effective(fitted, test, json=json)

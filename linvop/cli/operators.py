@@ -20,7 +20,7 @@ __all__ = ["evaluate_operators", "fit_operator", "operator_content", "predict_op
 def fit_operator(config: Path, *, force: bool, json: bool) -> None:
     """Fit an operator as a TOML file says."""
     from linvop.config import read_operator_config
-    from linvop.operator_fitting import run_operator_fit
+    from linvop.operator_fitting import operator_outputs, run_operator_fit
     from linvop.report import observable_error_table, operator_error_table
 
     settings = read_operator_config(config)
@@ -41,8 +41,7 @@ def fit_operator(config: Path, *, force: bool, json: bool) -> None:
         print_tables([*tables, observable_error_table(metrics["test_observables"])])
     if metrics["n_copies_left_out"]:
         typer.echo(f"{metrics['n_copies_left_out']} copies of structures were left out")
-    also = ", parity.png" if "test" in metrics else ""
-    typer.echo(f"wrote {settings.output}: model.h5, metrics.json{also}")
+    typer.echo(f"wrote {settings.output}: {', '.join(operator_outputs(settings))}")
 
 
 def predict_operators(
@@ -72,19 +71,37 @@ def predict_operators(
 
 
 def evaluate_operators(
-    model: OperatorModel, test: Path, *, json: bool, energy: bool | int = False
+    model: OperatorModel,
+    test: Path,
+    *,
+    plot: Path | None,
+    force: bool,
+    json: bool,
+    energy: bool | int = False,
 ) -> None:
-    """Errors of an operator model on a data set, energies of so many structures too."""
+    """Errors of an operator model on a data set, of so many energies too; pictures if asked."""
+    from linvop.fitting import all_or_none, check_outputs
     from linvop.io.dataset import differs_in_level
     from linvop.operator_fitting import labelled
+    from linvop.plotting import draw_operator_figures, operator_figures
     from linvop.report import observable_error_table, operator_error_table
 
+    pictures = operator_figures(model.target)
+    if plot is not None:
+        check_outputs(plot, pictures, force)
     trained = {k: v for k, v in model.training_.items() if k in ("method", "xc", "ao")}
     remark = differs_in_level(test, trained)
     if remark:
         warnings.warn(remark, stacklevel=1)
-    data = labelled(str(test), model.target)
-    elements, derived = model.errors(data, source=str(test), energy=energy)
+    elements, derived = model.errors(
+        labelled(str(test), model.target),
+        source=str(test),
+        keep_elements=plot is not None,
+        energy=energy,
+    )
+    if plot is not None:
+        with all_or_none(plot, pictures, force) as folder:
+            draw_operator_figures(folder, elements, model)
     if json:
         print_json({"elements": elements.summary(), "observables": derived})
         return

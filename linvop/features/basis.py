@@ -92,7 +92,8 @@ class Basis:
         besides the word between i and j. None is no limit, for words alone.
     cutoff : None or float
         Pairs of atoms further apart (Angstrom) have no features. V itself knows no cutoff: the
-        features of the pairs that are left do not change, in any metric.
+        features of the pairs that are left do not change, in any metric. What an operator loses
+        by it stands in the errors of its model, "beyond cutoff".
 
     Raises
     ------

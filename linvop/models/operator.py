@@ -35,6 +35,7 @@ from linvop.models.operator_data import OperatorFrame, OperatorSet, operator_set
 from linvop.models.operator_part import BlockPart, assembled
 from linvop.models.operator_scores import MatrixErrors
 from linvop.models.operator_training import OperatorTraining
+from linvop.observables.truncation import beyond
 from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
 from linvop.orbitals.shells import AOBasis
 from linvop.regression.prior import checked_cost
@@ -292,7 +293,7 @@ class OperatorModel:
         workers, source
             As for `fit`.
         keep_elements : bool
-            Whether elements are kept one by one too, for a picture.
+            Whether matrices and elements are kept one by one too, for pictures.
         energy : bool or int
             Whether energies are compared too (`linvop.models.energy_errors`), or of how many
             structures, evenly spread: two evaluations of the functional each.
@@ -315,7 +316,12 @@ class OperatorModel:
         errors = MatrixErrors(self.ao_, keep=keep_elements)
         predicted = self.predict(labelled.frames, workers=workers, source=source)
         for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
-            errors.add(atoms, getattr(record, self.target), matrix)
+            true = getattr(record, self.target)
+            errors.add(atoms, true, matrix)
+            if self.basis.cutoff is not None:
+                frame = self._frame(atoms)
+                far = beyond(frame.system, self.basis.cutoff)
+                errors.add_beyond(frame.learned(true), frame.learned(matrix), far)
         derived = derived_errors(
             self, labelled.records, predicted, source=source, functional=functional, energy=energy
         )
@@ -335,8 +341,10 @@ class OperatorModel:
         -------
         {"all" or kind: {mae, rmse, max, rms, n}, quantity: {mae, rmse, max, n, unit}}
             Over all elements, over those on site (``"O"``) and between atoms (``"H-O"``),
-            Hartree but for densities; and errors of orbital energies, dipole and charges, and of
-            the energy if `energy` (as for `errors`).
+            Hartree but for densities; of a basis with a cutoff also over those
+            ``"beyond cutoff"``, which are left to the baseline, and their ``share`` of all
+            squared errors (`linvop.models.operator_scores`). And errors of orbital energies,
+            dipole and charges, and of the energy if `energy` (as for `errors`).
 
         Raises
         ------

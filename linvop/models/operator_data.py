@@ -163,6 +163,11 @@ class OperatorFrame:
         twice = shells[:, 0] != shells[:, 1] if block.on_site else np.full(len(shells), True)
         return 1.0 + twice
 
+    def learned(self, matrices: np.ndarray) -> np.ndarray:
+        r"""``T M T`` of matrices (..., n_ao, n_ao): between the orbitals of learning."""
+        T = self._transformation(False)
+        return matrices if T is None else T @ matrices @ T
+
     def pairs(self, block: OperatorBlock) -> np.ndarray:
         r"""Atoms (i, j) of each row of a block, (n_pairs, 2), ascending."""
         symbols = np.asarray(self.layout.symbols)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from linvop.plotting.canvas import COLOURS, new_figure, plain_log_ticks, write_png
 from linvop.report import readable_unit
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["scan_figure"]
 
-# Colours that stay apart for colour-blind eyes (after Okabe and Ito).
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _MARKERS = "osD^vP*X"
 _COSTS = (
     ("columns", 1.0, "number of columns"),
@@ -42,14 +41,8 @@ def scan_figure(path: str | Path, result: Mapping[str, Any], *, force: bool = Fa
     InputError
         If the file exists and ``force`` is not set.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from linvop.io.atomic import atomic
-
     names = list(result["targets"])
-    figure = Figure(figsize=(14.0, 5.2 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(14.0, 5.2 * len(names))
     axes = figure.subplots(len(names), 2, squeeze=False, sharey="row")
     for line, name in zip(axes, names, strict=True):
         for ax, (cost, factor, label) in zip(line, _COSTS, strict=True):
@@ -73,8 +66,7 @@ def scan_figure(path: str | Path, result: Mapping[str, Any], *, force: bool = Fa
     figure.suptitle(
         f"{result['train']}, {result['n_train']} structures; numbers are ranks", fontsize=10
     )
-    with atomic(path, force) as beside:
-        figure.savefig(beside, dpi=110, format="png")
+    write_png(figure, path, force=force, dpi=110)
 
 
 def _on_front(result: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -94,8 +86,8 @@ def _draw(ax: Axes, result: Mapping[str, Any], name: str, cost: str, factor: flo
                 [x[r] for r in ranks],
                 [y[r] for r in ranks],
                 s=34,
-                color=_COLOURS[k % len(_COLOURS)],
-                marker=_MARKERS[(k // len(_COLOURS) + k) % len(_MARKERS)],
+                color=COLOURS[k % len(COLOURS)],
+                marker=_MARKERS[(k // len(COLOURS) + k) % len(_MARKERS)],
                 alpha=0.85,
                 linewidths=0,
                 label=value if isinstance(value, str) else f"{first} {value}",
@@ -116,7 +108,7 @@ def _draw(ax: Axes, result: Mapping[str, Any], name: str, cost: str, factor: flo
     ax.margins(x=0.08, y=0.08)
     ax.grid(visible=True, which="both", linewidth=0.3, color="0.88", zorder=0)
     for axis in (ax.xaxis, ax.yaxis):
-        _plain_ticks(axis)
+        plain_log_ticks(axis)
     for r in x if len(rows) <= _NUMBERED else front:
         on = r in front
         ax.annotate(
@@ -130,18 +122,3 @@ def _draw(ax: Axes, result: Mapping[str, Any], name: str, cost: str, factor: flo
             ha="right" if on else "left",
             va="top" if on else "bottom",
         )
-
-
-def _plain_ticks(axis: Any) -> None:
-    """Plain numbers, and more of them where a decade or less holds all points."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-
-    low, high = axis.get_view_interval()
-    if high < 3 * low:
-        axis.set_major_locator(MaxNLocator(6))
-    elif high < 12 * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)))
-    else:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())

@@ -12,6 +12,7 @@ import linvop
 from linvop.errors import FileFormatError, InputError
 from linvop.integrals import System, overlap, potential
 from linvop.models.baselines import baseline
+from linvop.observables.lowdin import square_roots
 from linvop.orbitals.operator_blocks import operator_blocks
 from linvop.orbitals.shells import AOBasis
 from linvop.testing import assert_equivariant_operator, random_molecule, random_operator_model
@@ -132,6 +133,44 @@ def test_pairs_beyond_the_cutoff_are_the_baseline():
     n = 9  # O has [3s2p], H [2s]
     assert F[:n, n : n + 2].any()
     assert not F[: n + 2, n + 2 :].any()
+
+
+@pytest.mark.parametrize("metric", ["ao", "lowdin"])
+def test_what_is_learned_exactly_errs_beyond_the_cutoff_only(metric):
+    """The target is V, without a baseline: what a cutoff drops are labels of H-H, whole."""
+    cutoff = 1.5
+    lowdin = metric == "lowdin"
+    data = water_set(30, "fock")
+    basis = linvop.Basis("sto-3g", kappa=1, metric=metric, screening=0.3, cutoff=cutoff)
+    model = linvop.OperatorModel(basis, baseline="none", orthogonal=lowdin).fit(data[:20])
+    elements, _ = model.errors(data[20:], keep_elements=True)
+    errors = elements.summary()
+    dropped = []
+    for atoms, F, _ in elements.structures:
+        T = square_roots(overlap(System.from_atoms(atoms, "sto-3g")))[1] if lowdin else np.eye(7)
+        if atoms.get_distance(1, 2) > cutoff:
+            dropped += 2 * [(T @ F @ T)[5, 6]]
+    assert 4 < len(dropped) < 20
+    found = errors["beyond cutoff"]
+    assert found["n"] == len(dropped)
+    assert found["share"] == pytest.approx(1.0, abs=1e-9)
+    assert found["mae"] == pytest.approx(np.abs(dropped).mean(), rel=1e-9)
+    assert found["rmse"] == pytest.approx(found["rms"], rel=1e-9)
+    assert found["max"] == pytest.approx(np.abs(dropped).max(), rel=1e-9)
+    if not lowdin:
+        whole = errors["all"]["rmse"] ** 2 * errors["all"]["n"]
+        assert found["rmse"] ** 2 * found["n"] == pytest.approx(whole, rel=1e-9)
+    assert "beyond cutoff" not in elements.elements()
+
+
+def test_a_cutoff_that_drops_nothing_says_so_and_none_says_nothing():
+    data = water_set(10, "fock")
+    basis = {"ao": "sto-3g", "kappa": 1, "screening": 0.3}
+    wide = linvop.OperatorModel(linvop.Basis(**basis, cutoff=9.0), baseline="none").fit(data)
+    found = wide.score(data)["beyond cutoff"]
+    assert found == dict.fromkeys(("mae", "rmse", "max", "rms", "n", "share"), 0)
+    none = linvop.OperatorModel(linvop.Basis(**basis), baseline="none").fit(data)
+    assert "beyond cutoff" not in none.score(data)
 
 
 def test_copies_leave_together_and_the_report_says_what_was_learned():

@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.models.metrics import calibration, errors
+from linvop.plotting.canvas import FIRST, SECOND, grid, new_figure, write_png
 from linvop.report import number, readable_unit, unexplained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from linvop.models.operator_scores import MatrixErrors
-
-__all__ = ["Errors", "Parity", "Reliability", "matrix_parity_figure", "parity_figure"]
-
-# Colours that stay apart for colour-blind eyes (after Okabe and Ito).
-_FIRST, _SECOND = "#56B4E9", "#D55E00"
-
+__all__ = ["Errors", "Parity", "Reliability", "parity_figure"]
 
 _IN_A_BIN = 15
 """Structures at least in a bin of a reliability plot, where there are as many."""
@@ -89,14 +84,8 @@ def parity_figure(
     InputError
         If the file exists and ``force`` is not set.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from linvop.io.atomic import atomic
-
     n_rows, n_columns = len(rows), max(len(row) for row in rows)
-    figure = Figure(figsize=(4.6 * n_columns, 4.4 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.6 * n_columns, 4.4 * n_rows)
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
         for k, ax in enumerate(line):
@@ -110,12 +99,11 @@ def parity_figure(
                     _draw_errors(ax, panel)
             else:
                 ax.set_visible(False)
-    with atomic(path, force) as beside:
-        figure.savefig(beside, dpi=120, format="png")
+    write_png(figure, path, force=force)
 
 
 def _colours(panel: Parity | Errors) -> list[tuple[str, np.ndarray, np.ndarray, str]]:
-    colours = (_FIRST, _SECOND)[-len(panel.series) :]
+    colours = (FIRST, SECOND)[-len(panel.series) :]
     return [(name, *pair, c) for (name, pair), c in zip(panel.series.items(), colours, strict=True)]
 
 
@@ -182,7 +170,7 @@ def _draw_errors(ax: Axes, panel: Errors) -> None:
     ax.set_xlim(low, 2 * high)
     ax.set_xlabel(f"error of a structure ({unit})")
     ax.set_ylabel("fraction of structures below")
-    ax.grid(visible=True, linewidth=0.4, color="0.85")
+    grid(ax)
     ax.legend(loc="upper center", ncol=3, frameon=False, fontsize=9)
 
 
@@ -194,14 +182,12 @@ def _draw_reliability(ax: Axes, panel: Reliability) -> None:
     known = np.isfinite(error) & np.isfinite(std)
     order = np.argsort(std[known])
     error, std = error[known][order], std[known][order]
-    ax.scatter(std, error, s=7, alpha=0.35, linewidths=0, color=_FIRST, label="structures")
+    ax.scatter(std, error, s=7, alpha=0.35, linewidths=0, color=FIRST, label="structures")
     bins = np.array_split(np.arange(len(std)), max(1, min(12, len(std) // _IN_A_BIN)))
     x, y = (np.array([np.sqrt(np.mean(v[b] ** 2)) for b in bins]) for v in (std, error))
     # Relative standard error of a root mean square of normal errors.
     spread = y / np.sqrt(2 * np.array([len(b) for b in bins]))
-    ax.errorbar(
-        x, y, spread, label="RMSE of a bin", fmt="o", markersize=5, capsize=2, color=_SECOND
-    )
+    ax.errorbar(x, y, spread, label="RMSE of a bin", fmt="o", markersize=5, capsize=2, color=SECOND)
     ends = std[0] / 1.5, std[-1] * 1.5
     ax.plot(ends, ends, color="0.4", linewidth=0.8, zorder=0, label="RMSE = std")
     lowest = min(y.min(), ends[0]) / 5  # errors far below their std say nothing
@@ -218,50 +204,3 @@ def _draw_reliability(ax: Axes, panel: Reliability) -> None:
     ]
     ax.text(0.97, 0.04, "\n".join(lines), transform=ax.transAxes, ha="right", fontsize=8.5)
     ax.legend(loc="upper left", frameon=False, fontsize=9)
-
-
-def matrix_parity_figure(path: Path, errors: MatrixErrors, target: str, unit: str) -> None:
-    r"""Draw predicted against reference matrix elements, and how large their errors are.
-
-    Parameters
-    ----------
-    path : Path
-    errors : MatrixErrors
-    target, unit : str
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from linvop.io.atomic import atomic
-
-    named = f"({unit or 'no unit'})"
-    summary = errors.summary()
-    figure = Figure(figsize=(10.5, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    for k, (kind, (true, predicted)) in enumerate(errors.elements().items()):
-        colour = f"C{k % 10}"
-        left.scatter(true, predicted, s=6, linewidths=0, alpha=0.5, color=colour, label=kind)
-        size = np.sort(np.abs(predicted - true))
-        place = np.unique(np.geomspace(1, len(size), 400).astype(int)) - 1
-        shown = f"{kind}, MAE {summary[kind]['mae']:.2g}"
-        right.plot(size[place], (place + 1) / len(size), color=colour, label=shown)
-    ends = left.get_xlim()
-    left.plot(ends, ends, color="0.4", linewidth=0.8, zorder=0)
-    left.set(
-        xlim=ends, ylim=ends, aspect="equal", title=f"elements of the {target.capitalize()} matrix"
-    )
-    left.set_xlabel(f"reference {named}")
-    left.set_ylabel(f"predicted {named}")
-    right.set(
-        xscale="log",
-        ylim=(0, 1.02),
-        title="their errors",
-    )
-    right.set_xlim(left=max(right.get_xlim()[0], 1e-4 * right.get_xlim()[1]))
-    right.set_xlabel(f"error of an element {named}")
-    right.set_ylabel("fraction of elements below")
-    right.grid(visible=True, linewidth=0.4, color="0.85")
-    right.legend(loc="lower right", frameon=False, fontsize=9)
-    with atomic(path, False) as beside:
-        figure.savefig(beside, dpi=120, format="png")
