@@ -156,7 +156,7 @@ def operators(
 ) -> None:
     """Fock or density matrices, orbital energies, charges, SCF guesses, beside plain powers."""
     with _errors():
-        from linvop.bench.operators import MODELS, measure_operators
+        from linvop.bench.operators import measure_operators
 
         _check(write)
         report = measure_operators(
@@ -167,7 +167,7 @@ def operators(
             n_test=n_test,
             n_scf=n_scf,
             sizes=_sizes(sizes),
-            models=tuple(m.strip() for m in models.split(";") if m.strip()) or tuple(MODELS),
+            models=tuple(m.strip() for m in models.split(";") if m.strip()),
             say=_say,
         )
         _publish(report, json, write, _OPERATORS)

@@ -17,19 +17,19 @@ import numpy as np
 from linvop.basis.labels import Label, PairLabel
 from linvop.errors import InputError
 from linvop.features.basis import Basis
+from linvop.features.block_features import BlockFeatures, Kind
 from linvop.features.contractions import Contracted, SiteFeatures, compiled, contracted
 from linvop.features.design import Progress
 from linvop.features.pairs import PairFeatures, PairValues, compiled_pairs
 from linvop.features.threads import available_cores, one_blas_thread, one_thread_each
 from linvop.integrals import System
 from linvop.orbitals.operator_blocks import OperatorBlock
+from linvop.orbitals.shells import AOBasis
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 __all__ = ["OperatorFeatures", "operator_features", "operator_rows"]
-
-Kind = tuple[str, str, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +52,16 @@ class OperatorFeatures:
     blocks: tuple[OperatorBlock, ...]
     sites: dict[str, SiteFeatures]
     pairs: dict[tuple[str, str, int], PairFeatures]
+
+    @property
+    def cutoff(self) -> float | None:
+        """Angstrom; pairs beyond it have no row."""
+        return self.basis.cutoff
+
+    @property
+    def ao(self) -> AOBasis:
+        """AO basis of the systems to evaluate."""
+        return self.basis.ao_basis
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -171,7 +181,7 @@ def operator_features(
 
 
 def operator_rows(
-    features: OperatorFeatures,
+    features: BlockFeatures,
     frames: Sequence[Atoms],
     *,
     workers: int | None = None,
@@ -182,7 +192,7 @@ def operator_rows(
 
     Parameters
     ----------
-    features : OperatorFeatures
+    features : BlockFeatures
     frames : sequence of ase.Atoms
     workers : int, optional
         Threads; default one for each core.
@@ -200,7 +210,7 @@ def operator_rows(
     InputError
         Naming the frame, if a structure cannot be evaluated.
     """
-    ao = features.basis.ao_basis
+    ao = features.ao
 
     def evaluate(index: int) -> dict[OperatorBlock, PairValues]:
         try:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.features.block_features import BlockFeatures
 from linvop.features.design import Progress
 from linvop.features.memory import require_memory
-from linvop.features.operators import OperatorFeatures, operator_rows
+from linvop.features.operators import operator_rows
 from linvop.features.threads import one_thread_each
 from linvop.models.operator_data import OperatorFrame, OperatorSet
 from linvop.models.operator_part import BlockPart, fit_block
@@ -62,7 +63,7 @@ class OperatorTraining:
     workers: int
 
     def fit(
-        self, features: OperatorFeatures, progress: Progress | None = None
+        self, features: BlockFeatures, progress: Progress | None = None
     ) -> dict[OperatorBlock, BlockPart]:
         r"""Fit all blocks of some features.
 
@@ -103,7 +104,7 @@ class OperatorTraining:
 
     def _fit_kind(
         self,
-        features: OperatorFeatures,
+        features: BlockFeatures,
         values: Values,
         copies: np.ndarray,
         scale: float,
@@ -141,9 +142,9 @@ class OperatorTraining:
             warnings.simplefilter("ignore", RegularisationWarning)  # the reports have them
             return dict(zip(features.blocks, pool.map(fit, features.blocks), strict=True))
 
-    def _require_memory(self, features: OperatorFeatures, values: Values) -> None:
+    def _require_memory(self, features: BlockFeatures, values: Values) -> None:
         """Rows of all blocks of a kind are there at once, those being solved once more."""
-        if features.basis.cutoff is not None:
+        if features.cutoff is not None:
             return  # how many pairs it leaves is known when they are made
         sizes = [
             8.0 * sum(len(v) for *_, v in values[b]) * (2 * b.lam + 1) * features.count(b)
