@@ -164,7 +164,8 @@ def _model(label: str, ao: str, target: str) -> OperatorModel:
     if label in PEERS:
         from linvop.bench.lambda_soap_model import LambdaSoapModel
 
-        return LambdaSoapModel(PEERS[label], target)
+        densities, orthogonal = PEERS[label]
+        return LambdaSoapModel(densities, target, **orthogonal)
     basis, settings = MODELS[label]
     return linvop.OperatorModel(linvop.Basis(ao=ao, **basis), target, **settings)
 
