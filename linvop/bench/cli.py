@@ -157,7 +157,7 @@ def operators(
 ) -> None:
     """Fock or density matrices and what follows: levels, charges, energies, SCF guesses."""
     with _errors():
-        from linvop.bench.operators import MODELS, measure_operators
+        from linvop.bench.operators import measure_operators
 
         _check(write)
         report = measure_operators(
@@ -169,7 +169,7 @@ def operators(
             n_scf=n_scf,
             n_energy=n_energy,
             sizes=_sizes(sizes),
-            models=tuple(m.strip() for m in models.split(";") if m.strip()) or tuple(MODELS),
+            models=tuple(m.strip() for m in models.split(";") if m.strip()),
             say=_say,
         )
         _publish(report, json, write, _OPERATORS)

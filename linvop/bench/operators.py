@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linvop.bench.machine import describe_machine
+from linvop.bench.operator_peers import PEERS, peer_notes, peers_here
 from linvop.bench.tables import Report, Table
 from linvop.errors import InputError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
     from linvop.orbitals.shells import AOBasis
 
-__all__ = ["MODELS", "measure_operators"]
+__all__ = ["MODELS", "default_models", "measure_operators"]
 
 _PRODUCTS = {
     "kappa": 2,
@@ -55,6 +56,11 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """Parameters of `Basis` and of `OperatorModel`."""
 
 
+def default_models() -> tuple[str, ...]:
+    """Names of all models, the peers among them if their programs are installed."""
+    return (*peers_here(), *MODELS)
+
+
 def measure_operators(
     path: str | Path | None,
     *,
@@ -66,7 +72,7 @@ def measure_operators(
     n_energy: int = 0,
     sizes: Sequence[int] = (),
     ao: str | None = None,
-    models: Sequence[str] = tuple(MODELS),
+    models: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> Report:
     r"""Fit and compare.
@@ -89,7 +95,7 @@ def measure_operators(
     ao : str, optional
         Of the features; default the AO set of the operator.
     models : sequence of str
-        Of `MODELS`.
+        Of `MODELS` and `PEERS`; default `default_models`.
     say : callable, optional
 
     Raises
@@ -99,9 +105,11 @@ def measure_operators(
     """
     import linvop
 
-    unknown = [m for m in models if m not in MODELS]
-    if unknown or not models:
-        raise InputError(f"models: expected some of {'; '.join(MODELS)}, got {'; '.join(unknown)}")
+    models = tuple(models) or default_models()
+    unknown = [m for m in models if m not in MODELS and m not in PEERS]
+    if unknown:
+        known = "; ".join([*MODELS, *PEERS])
+        raise InputError(f"models: expected some of {known}, got {'; '.join(unknown)}")
     data = linvop.Dataset.open(linvop.data.water() if path is None else path).having(target)
     if len(data) < n_train + n_test:
         raise InputError(
@@ -120,14 +128,8 @@ def measure_operators(
         if say:
             say(f"{name}, {models[-1]}, {size} structures")
         rows.append(_row(models[-1], features, target, train[:size], test, n_energy)[0])
-    tables = [
-        Table(
-            f"{target}-{name}",
-            f"{name}: {target} matrices",
-            rows,
-            _notes(data, features, n_test, n_energy),
-        )
-    ]
+    notes = _notes(data, features, n_test, n_energy) + peer_notes(models)
+    tables = [Table(f"{target}-{name}", f"{name}: {target} matrices", rows, notes)]
     if n_scf and fitted is not None:
         tables.append(_scf_table(name, data, fitted, test[:n_scf], models[-1], say))
     return Report(describe_machine(), tables)
@@ -136,12 +138,9 @@ def measure_operators(
 def _row(
     label: str, ao: str, target: str, train: Dataset, test: Dataset, n_energy: int
 ) -> tuple[dict[str, Any], OperatorModel]:
-    import linvop
-
-    basis, settings = MODELS[label]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # blocks without features are what the row shows
-        model = linvop.OperatorModel(linvop.Basis(ao=ao, **basis), target, **settings)
+        model = _model(label, ao, target)
         start = perf_counter()
         model.fit(train)
         made = perf_counter()
@@ -155,6 +154,7 @@ def _row(
     row = {
         "model": label,
         "training": len(train),
+        "columns": sum(p.report["n_columns"] for p in model.parts_.values() if p.report["n_rows"]),
         "coefficients": sum(p.coefficients.size for p in model.parts_.values()),
         "MAE": 1e6 * errors["all"]["mae"],
         "RMSE": 1e6 * errors["all"]["rmse"],
@@ -165,6 +165,18 @@ def _row(
         "predict and compare, ms": 1e3 * (done - made) / len(test),
     }
     return row, model
+
+
+def _model(label: str, ao: str, target: str) -> OperatorModel:
+    import linvop
+
+    if label in PEERS:
+        from linvop.bench.lambda_soap_model import LambdaSoapModel
+
+        densities, orthogonal = PEERS[label]
+        return LambdaSoapModel(densities, target, **orthogonal)
+    basis, settings = MODELS[label]
+    return linvop.OperatorModel(linvop.Basis(ao=ao, **basis), target, **settings)
 
 
 def _joined(parts: list[dict[str, Any]]) -> float:
@@ -192,6 +204,8 @@ def _notes(data: Dataset, features: str, n_test: int, n_energy: int) -> list[str
     )
     return [
         f"{level}; the last {n_test} structures are the test set; features in {features}.",
+        "Columns: features of all blocks that the structures have; coefficients: those of each "
+        "shell pair.",
         "MAE and RMSE of matrix elements in 1e-6 Hartree (1e-6 for densities), in AOs, over all "
         "elements, those of one atom, and those between two.",
         "Mean absolute errors of occupied orbital energies, of the LUMO, of the dipole (norm) and "

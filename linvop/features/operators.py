@@ -13,24 +13,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from linvop.basis.labels import Label, PairLabel
 from linvop.errors import InputError
 from linvop.features.basis import Basis
+from linvop.features.block_features import BlockFeatures, Kind
 from linvop.features.contractions import Contracted, SiteFeatures, compiled, contracted
 from linvop.features.design import Progress
 from linvop.features.pairs import PairFeatures, PairValues, compiled_pairs
 from linvop.features.threads import available_cores, one_blas_thread, one_thread_each
 from linvop.integrals import System
 from linvop.orbitals.operator_blocks import OperatorBlock
+from linvop.orbitals.shells import AOBasis
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 __all__ = ["Kind", "OperatorFeatures", "operator_features", "operator_rows"]
-
-Kind = tuple[str, str, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +54,16 @@ class OperatorFeatures:
     pairs: dict[tuple[str, str, int], PairFeatures]
 
     @property
+    def cutoff(self) -> float | None:
+        """Angstrom; pairs beyond it have no row."""
+        return self.basis.cutoff
+
+    @property
+    def ao(self) -> AOBasis:
+        """AO basis of the systems to evaluate."""
+        return self.basis.ao_basis
+
+    @property
     def kinds(self) -> tuple[Kind, ...]:
         """Which atoms the blocks belong to, without repetition."""
         return tuple(dict.fromkeys(block.kind for block in self.blocks))
@@ -68,19 +77,6 @@ class OperatorFeatures:
             sites={s: x for s, x in self.sites.items() if (s, s, True) in chosen},
             pairs={k: x for k, x in self.pairs.items() if (*k[:2], False) in chosen},
         )
-
-    def n_rows(self, kind: Kind, atoms: Atoms) -> int:
-        r"""Atoms, or pairs within the cutoff, that a structure has of a kind."""
-        s, t, on_site = kind
-        symbols = np.asarray(atoms.get_chemical_symbols())
-        first, second = (atoms.positions[symbols == x] for x in (s, t))
-        if on_site:
-            return len(first)
-        if self.basis.cutoff is None:
-            near = len(first) * len(second)
-        else:
-            near = int(np.sum(cdist(first, second) <= self.basis.cutoff))
-        return (near - len(first)) // 2 if s == t else near
 
     @cached_property
     def _by_feature(self) -> dict[tuple, OperatorBlock]:
@@ -185,7 +181,7 @@ def operator_features(
 
 
 def operator_rows(
-    features: OperatorFeatures,
+    features: BlockFeatures,
     frames: Sequence[Atoms],
     *,
     workers: int | None = None,
@@ -196,7 +192,7 @@ def operator_rows(
 
     Parameters
     ----------
-    features : OperatorFeatures
+    features : BlockFeatures
     frames : sequence of ase.Atoms
     workers : int, optional
         Threads; default one for each core.
@@ -214,7 +210,7 @@ def operator_rows(
     InputError
         Naming the frame, if a structure cannot be evaluated.
     """
-    ao = features.basis.ao_basis
+    ao = features.ao
 
     def evaluate(index: int) -> dict[OperatorBlock, PairValues]:
         try:

@@ -22,8 +22,9 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.features.basis import Basis
+from linvop.features.block_features import BlockFeatures
 from linvop.features.design import Progress
-from linvop.features.operators import OperatorFeatures, operator_features
+from linvop.features.operators import operator_features
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.frames import check_frames, require_state
@@ -270,9 +271,9 @@ class OperatorModel:
                     progress(len(out), len(several))
         return out
 
-    def _predicted(self, features: OperatorFeatures, atoms: Atoms) -> np.ndarray:
+    def _predicted(self, features: BlockFeatures, atoms: Atoms) -> np.ndarray:
         frame = self._frame(atoms)
-        found = features.evaluate(System.from_atoms(atoms, self.basis.ao_basis))
+        found = features.evaluate(System.from_atoms(atoms, features.ao))
         matrices = assembled(self.parts_, frame, found, self.spin_channels_)
         return matrices if self.spin_channels_ == 2 else matrices[0]
 
@@ -402,7 +403,7 @@ class OperatorModel:
                     f"{self.training_.get('ao', self.ao_.name)}; the shells of {s} differ"
                 )
 
-    def features(self) -> OperatorFeatures:
+    def features(self) -> BlockFeatures:
         """What the coefficients belong to."""
         blocks: Mapping[OperatorBlock, np.ndarray] = operator_blocks(self.ao_, self.species_)
         return operator_features(self.basis, self.species_, blocks)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.features.block_features import BlockFeatures, Kind, count_rows
 from linvop.features.design import Progress
 from linvop.features.memory import memory_of_machine, require_memory
-from linvop.features.operators import Kind, OperatorFeatures, operator_rows
+from linvop.features.operators import operator_rows
 from linvop.features.threads import one_thread_each
 from linvop.models.operator_data import OperatorFrame, OperatorSet
 from linvop.models.operator_part import BlockPart, fit_block
@@ -67,7 +68,7 @@ class OperatorTraining:
     workers: int
 
     def fit(
-        self, features: OperatorFeatures, progress: Progress | None = None
+        self, features: BlockFeatures, progress: Progress | None = None
     ) -> dict[OperatorBlock, BlockPart]:
         r"""Fit all blocks of some features.
 
@@ -86,7 +87,7 @@ class OperatorTraining:
             parts |= self._fit_blocks(some, values, copies, scale, shifted)
         return parts
 
-    def _passes(self, features: OperatorFeatures) -> list[OperatorFeatures]:
+    def _passes(self, features: BlockFeatures) -> list[BlockFeatures]:
         """The features, those together whose rows are made in one pass; checked for memory."""
         budget = min(_ROWS_AT_ONCE, memory_of_machine() / 4)
         passes: list[list[Kind]] = []
@@ -100,9 +101,9 @@ class OperatorTraining:
             used += size
         return [features.of_kinds(kinds) for kinds in passes]
 
-    def _bytes_of(self, features: OperatorFeatures, kind: Kind) -> float:
+    def _bytes_of(self, features: BlockFeatures, kind: Kind) -> float:
         """Of all rows of a kind; refused where these do not fit, those being solved once more."""
-        n = sum(features.n_rows(kind, atoms) for atoms in self.data.frames)
+        n = sum(count_rows(kind, atoms, features.cutoff) for atoms in self.data.frames)
         blocks = [b for b in features.blocks if b.kind == kind]
         sizes = [8.0 * n * (2 * b.lam + 1) * features.count(b) for b in blocks]
         s, t, on_site = kind
@@ -143,7 +144,7 @@ class OperatorTraining:
 
     def _fit_blocks(
         self,
-        features: OperatorFeatures,
+        features: BlockFeatures,
         values: Values,
         copies: np.ndarray,
         scale: float,

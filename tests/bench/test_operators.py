@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from linvop.bench.cli import app
-from linvop.bench.operators import MODELS, measure_operators
+from linvop.bench.operator_peers import MISSING, PEERS
+from linvop.bench.operators import MODELS, default_models, measure_operators
 from linvop.errors import InputError
 
 PAPER = "plain powers, kappa 3"
@@ -30,6 +31,28 @@ def test_products_by_shell_beat_plain_powers_on_shipped_waters():
         assert parts[0] <= row["MAE"] <= parts[1]
     counts = {row["guess"]: row["iterations"] for row in scf.rows}
     assert counts["linvop"] < counts["minao"]
+
+
+def test_the_peer_stands_beside_them():
+    pytest.importorskip("featomic", reason="needs featomic: pip install 'linvop[peers]'")
+    peer = next(iter(PEERS))
+    spectra = list(PEERS)[-1]
+    assert default_models() == (*list(PEERS)[:-1], *MODELS)
+    (table,) = measure_operators(None, n_train=12, n_test=3, models=(PAPER, peer, spectra)).tables
+    paper, row, more = table.rows
+    assert row["model"] == peer
+    assert 1000 < row["columns"] < more["columns"]
+    for each in (row, more):
+        assert 0 < each["MAE"] < 0.2 * paper["MAE"]
+    assert "featomic's densities" in table.notes[-2]
+    assert "principal components" in table.notes[-1]
+
+
+def test_without_featomic_the_peer_is_missing_and_said_to_be(monkeypatch):
+    monkeypatch.setattr("linvop.bench.operator_peers.find_spec", lambda name: None)
+    assert default_models() == tuple(MODELS)
+    (table,) = measure_operators(None, n_train=12, n_test=2, models=(PAPER,)).tables
+    assert MISSING in table.notes
 
 
 def test_the_command_prints_what_was_measured():

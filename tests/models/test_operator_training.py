@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 import linvop
 from linvop.errors import InputError
+from linvop.features.block_features import count_rows
 from linvop.features.operators import operator_features, operator_rows
 from linvop.integrals import System, overlap, potential
 from linvop.io.dataset import Dataset
@@ -35,7 +36,7 @@ def test_counted_rows_are_those_that_are_made(cutoff):
     atoms = random_molecule(list(species), 9, seed=4)
     found = features.evaluate(System.from_atoms(atoms, basis.ao_basis))
     made = {b.kind: len(v.atoms) for b, v in found.items()}
-    counted = {kind: features.n_rows(kind, atoms) for kind in features.kinds}
+    counted = {kind: count_rows(kind, atoms, features.cutoff) for kind in features.kinds}
     assert {k: n for k, n in counted.items() if n} == made
     near = counted["C", "C", False] + counted["H", "C", False]
     n_h, n_c = counted["H", "H", True], counted["C", "C", True]
