@@ -141,7 +141,7 @@ def test_columns_are_counted_before_they_are_made():
     found = features.evaluate(System.from_atoms(methanol(), "sto-3g"))
     for kind in features.kinds:
         for block, (_, values) in (
-            features.of_kind(kind).evaluate(System.from_atoms(methanol(), "sto-3g")).items()
+            features.of_kinds([kind]).evaluate(System.from_atoms(methanol(), "sto-3g")).items()
         ):
             assert block.kind == kind
             assert values.shape[1:] == (2 * block.lam + 1, features.count(block)), block
