@@ -112,13 +112,15 @@ def truncation_figure(
     n_columns = min(3, len(quantities))
     n_rows = -(-len(quantities) // n_columns)
     figure = new_figure(4.0 * n_columns, 3.2 * n_rows + 0.9)
-    axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    cutoffs = [r["cutoff"] for r in rows]
+    margin = 0.04 * (max(cutoffs) - min(cutoffs)) or 0.5
     shown: dict[str, Any] = {}
     for ax, quantity in zip(axes, quantities, strict=False):
         own = [r for r in rows if r["quantity"] == quantity]
         shown |= _draw_changes(ax, own)
         ax.set_title(quantity, fontsize=10)
-        ax.xaxis.set_tick_params(labelbottom=True)
+        ax.set_xlim(min(cutoffs) - margin, max(cutoffs) + margin)
         ax.set_xlabel("cutoff (Angstrom)", fontsize=9)
     for ax in axes[len(quantities) :]:
         ax.set_visible(False)

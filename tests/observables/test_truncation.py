@@ -90,6 +90,16 @@ def test_no_electron_is_lost_between_lowdin_orbitals(water):
         assert raw["dropped norm"][0] > 1e-3
 
 
+def test_dropped_norms_are_of_the_matrix_that_is_cut(water):
+    root, inverse = water.roots
+    far = beyond(water.system, 1.2)
+    (found,) = of_case(water, orthogonal=True).changes([1.2]).values()
+    for name, matrix, T in (("F", water.fock, inverse), ("P, as it is", water.density, root)):
+        between = T @ matrix @ T
+        part = np.linalg.norm(between[far]) / np.linalg.norm(between)
+        assert found[name]["dropped norm"][0] == pytest.approx(part, rel=1e-9)
+
+
 def test_what_is_known_is_not_cut(water):
     """F over itself loses nothing, F over zero is F."""
     (kept,) = of_case(water, known=water.fock).changes([0.5]).values()

@@ -57,6 +57,13 @@ def test_changes_are_drawn_in_readable_units_without_what_is_zero(figures, tmp_p
     assert [t.get_text() for t in legend.get_texts()] == ["F, diagonalised", "P, purified"]
 
 
+def test_a_property_that_does_not_change_takes_no_ticks_from_the_others(figures, tmp_path):
+    truncation_figure(tmp_path / "a.png", rows() + rows("electrons", "e", 0.0), "a title")
+    first, second = figures[0].axes
+    assert len(first.get_xticks()) > 2
+    assert first.get_xlim() == second.get_xlim()
+
+
 @pytest.mark.parametrize("scale", [0.0, 1e-14])
 def test_no_change_is_said(figures, tmp_path, scale):
     truncation_figure(tmp_path / "a.png", rows(scale=scale), "a title")
