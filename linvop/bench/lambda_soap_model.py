@@ -9,6 +9,7 @@ apart.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from linvop.bench.lambda_soap import LambdaSoapFeatures
 from linvop.bench.spectrum_turns import LambdaSoapSettings, Turns, spectrum_turns
@@ -74,6 +75,10 @@ class LambdaSoapModel(OperatorModel):
         """What the coefficients belong to."""
         blocks = tuple(operator_blocks(self.ao_, self.species_))
         return LambdaSoapFeatures(self.settings, self.species_, blocks, self.turns_)
+
+    def report(self) -> dict[str, Any]:
+        """As of `OperatorModel`, with the settings of the densities for the basis."""
+        return super().report() | {"basis": repr(self.settings)}
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         r"""Refused: a peer is for comparison.

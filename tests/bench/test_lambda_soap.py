@@ -170,6 +170,7 @@ def test_a_fit_beats_the_baseline_by_far(target):
     model = LambdaSoapModel(LambdaSoapSettings(SMALL), target).fit(data[:20])
     learned = [p.report for p in model.parts_.values() if p.report["learned"]]
     assert {r["n_structures"] for r in learned} == {20}
+    assert "max_angular=3" in model.report()["basis"]
     found = model.score(data[100:])["all"]["mae"]
     for part in model.parts_.values():  # what is left is the baseline
         part.coefficients[:] = 0
