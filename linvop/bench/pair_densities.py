@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import local
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from linvop.errors import InputError
 
 __all__ = ["PairDensities", "pair_densities"]
 
-_OWN = local()  # featomic's calculators are not for several threads at once
+_ONE_AT_A_TIME = Lock()
+"""featomic loads its library at first use and its calculators change: not for several threads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,20 +79,18 @@ def _expanded(z: np.ndarray, positions: np.ndarray, settings: SoapSettings) -> l
 
     n, radial = len(z), settings.max_radial + 1
     found = [np.zeros((n, n, 2 * l + 1, radial)) for l in range(settings.max_angular + 1)]
-    calculator = _calculator(settings)
-    for key, block in calculator.compute([Atoms(z, positions * BOHR)]).items():
-        i, j = (np.asarray(block.samples[name]) for name in ("first_atom", "second_atom"))
-        found[int(key["o3_lambda"])][i, j] = block.values
+    atoms = Atoms(z, positions * BOHR)
+    with _ONE_AT_A_TIME:
+        for key, block in _calculator(settings).compute([atoms]).items():
+            i, j = (np.asarray(block.samples[name]) for name in ("first_atom", "second_atom"))
+            found[int(key["o3_lambda"])][i, j] = block.values
     return found
 
 
+@cache
 def _calculator(settings: SoapSettings) -> Any:
-    """Calculator of the running thread; its splines take longer than a molecule."""
     try:
         from featomic import SphericalExpansionByPair
     except ImportError as error:
         raise InputError("lambda-SOAP needs featomic: pip install 'linvop[peers]'") from error
-    known: dict[SoapSettings, Any] = _OWN.__dict__.setdefault("calculators", {})
-    if settings not in known:
-        known[settings] = SphericalExpansionByPair(**settings.hypers())
-    return known[settings]
+    return SphericalExpansionByPair(**settings.hypers())

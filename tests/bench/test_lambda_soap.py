@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -178,6 +181,20 @@ def test_a_fit_beats_the_baseline_by_far(target):
     assert 0 < found < 0.05 * model.score(data[100:])["all"]["mae"]
     with pytest.raises(InputError, match="not saved"):
         model.save("peer.h5")
+
+
+def test_threads_may_be_the_first_to_use_featomic():
+    """In a process of its own: its library is loaded at first use."""
+    program = (
+        "import numpy as np\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from linvop.bench.pair_densities import pair_densities\n"
+        "from linvop.bench.soap import SoapSettings\n"
+        "x, small = np.diag([0.0, 1.8, 1.9]), SoapSettings(max_radial=1, max_angular=1)\n"
+        "def one(k): return pair_densities((8, 1, 1), x, (1, 8), small).atoms[1].sum()\n"
+        "with ThreadPoolExecutor(4) as pool: assert len(set(pool.map(one, range(8)))) == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_bad_settings_are_refused():
