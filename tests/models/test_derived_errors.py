@@ -73,7 +73,7 @@ def test_energies_of_a_model_for_as_many_structures_as_asked(data):
     with pytest.raises(InputError, match="energy: expected True, False or a number .* got -1"):
         model.score(data, energy=-1)
     unknown = linvop.Dataset(list(data), data.ao, {"ao": "def2-svp"})
-    with pytest.raises(InputError, match=r'data: energy: expected settings .*"xc".*, got ao'):
+    with pytest.raises(InputError, match=r'data: expected settings .*"xc".*, got ao'):
         model.score(unknown, energy=True)
     model.score(unknown)
 
