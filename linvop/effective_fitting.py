@@ -15,7 +15,8 @@ from linvop.fit_data import split_indices, warn_of_overlap
 from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
-from linvop.models.effective import EffectiveOperatorModel, projected_of
+from linvop.models.effective import EffectiveOperatorModel
+from linvop.models.effective_start import projected_of
 from linvop.observables.analysis import analyse
 from linvop.operator_fitting import OUTPUTS, source_name
 from linvop.plotting import Errors, Parity, parity_figure

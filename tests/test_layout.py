@@ -136,3 +136,18 @@ def test_public_names_are_their_homes_and_types_are_free():
         "linvop.__version__",
     }
     assert not imported("if TYPE_CHECKING:\n    from linvop.cli.app import app")
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [p for p in sorted((ROOT / "linvop").iterdir()) if (p / "__init__.py").exists()],
+    ids=lambda p: p.name,
+)
+def test_every_folder_says_what_is_in_it(folder):
+    text = (folder / "README.md").read_text()
+    lacking = [
+        p.name
+        for p in folder.glob("*.py")
+        if p.name not in ("__init__.py", "__main__.py") and f"`{p.name}`" not in text
+    ]
+    assert not lacking

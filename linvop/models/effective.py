@@ -16,7 +16,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +24,21 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.features.basis import Basis, ordered_species
 from linvop.features.design import Progress
-from linvop.features.threads import available_cores, one_thread_each
-from linvop.integrals import System
+from linvop.features.threads import available_cores
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
 from linvop.models.baselines import needs_functional
 from linvop.models.effective_labels import QUANTITIES, LevelChoice, Observed, observed
 from linvop.models.effective_scores import observable_errors
-from linvop.models.gauss_newton import GaussNewton, Structure
+from linvop.models.effective_start import (
+    EffectiveData,
+    chosen_start,
+    projected_of,
+    scales_of,
+    structures_of,
+)
+from linvop.models.gauss_newton import GaussNewton
 from linvop.models.operator import OperatorModel
-from linvop.models.operator_data import OperatorSet
-from linvop.models.operator_part import BlockPart, assembled
-from linvop.observables.projection import projected_operator
-from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
 from linvop.orbitals.shells import AOBasis
 from linvop.regression.groups import duplicate_groups
 from linvop.regression.prior import label_prior
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from linvop.io.dataset import Dataset
 
-__all__ = ["EffectiveOperatorModel", "projected_of"]
+__all__ = ["EffectiveOperatorModel"]
 
 STARTS = ("projected", "baseline")
 
@@ -216,17 +217,21 @@ class EffectiveOperatorModel:
         frames = check_frames([r.atoms() for r in records], source=source)
         state = require_one_state(frames, source)
         labels = self._observed(records, large, source)
-        self._choose_start(records, source)
+        self.started_from_ = chosen_start(self.start, records, source)
         species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
-        model = self._started(records, frames, species, state, large, workers, source)
-        structures = _structures(model, frames, labels, workers)
+        data = EffectiveData(records, frames, species, state, large, self.small_ao, source)
+        if self.started_from_ == "projected":
+            model = data.projected_start(self._start, workers)
+        else:
+            model = data.baseline_start(self._start)
+        structures = structures_of(model, frames, labels, workers)
         features = model.features()
         job = GaussNewton(
             structures=structures,
             groups=duplicate_groups([a.numbers for a in frames], [a.positions for a in frames]),
             start=model.parts_,
             penalty={b: label_prior(features.labels(b), model.kappa_cost) for b in model.parts_},
-            scales=self._scales(structures, model.parts_),
+            scales=scales_of(structures, model.parts_, self.weights),
             steps=self.steps,
             tolerance=self.tolerance,
             workers=workers,
@@ -250,74 +255,6 @@ class EffectiveOperatorModel:
             observed(r, self.small_ao, large, self.targets, self.levels, f"{source}, structure {k}")
             for k, r in enumerate(records)
         ]
-
-    def _choose_start(self, records: list[Record], source: str) -> None:
-        n = sum(r.fock is not None for r in records)
-        if self.start == "projected" and n < 2:
-            raise InputError(
-                f"{source}: start='projected' needs at least 2 structures with a fock, got {n} of "
-                f"{len(records)}; take start='baseline'"
-            )
-        self.started_from_ = self.start or ("projected" if n >= 2 else "baseline")
-
-    def _started(
-        self,
-        records: list[Record],
-        frames: list[Atoms],
-        species: tuple[str, ...],
-        state: tuple[int, int],
-        large: AOBasis | None,
-        workers: int,
-        source: str,
-    ) -> OperatorModel:
-        """The operator before the first step."""
-        model = copy(self._start)
-        if self.started_from_ == "projected":
-            known = [k for k, r in enumerate(records) if r.fock is not None]
-            projected = [
-                replace(
-                    records[k],
-                    fock=projected_of(records[k], large, self.small_ao),
-                    density=None,
-                    overlap=None,
-                )
-                for k in known
-            ]
-            chosen = [frames[k] for k in known]
-            model._fit(
-                OperatorSet(chosen, projected, species, state, 1, source),
-                self.small_ao,
-                workers,
-                None,
-            )
-            model.n_train_ = len(frames)
-            return model
-        model.ao_, model.species_, model.state_ = self.small_ao.frozen(species), species, state
-        model.spin_channels_, model.n_train_ = 1, len(frames)
-        model.training_ = {"source": source}
-        shells = operator_blocks(model.ao_, species)
-        features = model.features()
-        model.parts_ = {
-            b: BlockPart(np.zeros((features.count(b), len(ab))), np.zeros(len(ab)))
-            for b, ab in shells.items()
-        }
-        return model
-
-    def _scales(
-        self, structures: list[Structure], parts: dict[OperatorBlock, BlockPart]
-    ) -> np.ndarray:
-        """RMS of the start's errors of each quantity, over the root of its weight."""
-        errors: list[list[np.ndarray]] = [[] for _ in QUANTITIES]
-        for s in structures:
-            found = s.observed.values(assembled(parts, s.frame, s.features)[0]).values
-            for k in np.unique(s.observed.quantities):
-                errors[k].append((found - s.observed.labels)[s.observed.quantities == k])
-        scales = np.ones(len(QUANTITIES))
-        for k, own in enumerate(errors):
-            if own:
-                rms = float(np.sqrt(np.mean(np.concatenate(own) ** 2)))
-                scales[k] = (rms or 1.0) / np.sqrt(self.weights[QUANTITIES[k]])
-        return scales
 
     # -- using -----------------------------------------------------------------------------
 
@@ -403,31 +340,6 @@ class EffectiveOperatorModel:
 def _large(data: Dataset) -> AOBasis | None:
     """The AO basis of the labels' matrices."""
     return data.ao if data.has_ao else None
-
-
-def projected_of(record: Record, large: AOBasis | None, small: AOBasis) -> np.ndarray:
-    """The projected operator of a record with a Fock matrix."""
-    if large is None:
-        raise InputError("the projected operator: expected data with an AO basis, got none")
-    atoms = record.atoms()
-    matrix = np.asarray(record.fock)
-    return projected_operator(
-        matrix, System.from_atoms(atoms, large), System.from_atoms(atoms, small)
-    )
-
-
-def _structures(
-    model: OperatorModel, frames: list[Atoms], labels: list[Observed], workers: int
-) -> list[Structure]:
-    """Features of all structures, held for all steps."""
-    features = model.features()
-
-    def one(k: int) -> Structure:
-        system = System.from_atoms(frames[k], model.basis.ao_basis)
-        return Structure(labels[k], model._frame(frames[k]), features.evaluate(system))
-
-    with one_thread_each(workers) as pool:
-        return list(pool.map(one, range(len(frames))))
 
 
 def _checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
