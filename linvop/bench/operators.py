@@ -47,11 +47,11 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "by shell, kappa 3, no products": ({"kappa": 3, "metric": "lowdin"}, {"orthogonal": True}),
     "products, overlap": ({"metric": "overlap", **_PRODUCTS}, {}),
     "products, lowdin": ({"metric": "lowdin", **_PRODUCTS}, {}),
-    "products, lowdin, orthogonal": ({"metric": "lowdin", **_PRODUCTS}, {"orthogonal": True}),
-    "the same, on F of atoms": (
+    "products, lowdin, orthogonal, on F of atoms": (
         {"metric": "lowdin", **_PRODUCTS},
         {"orthogonal": True, "baseline": "minao"},
     ),
+    "products, lowdin, orthogonal": ({"metric": "lowdin", **_PRODUCTS}, {"orthogonal": True}),
 }
 """Parameters of `Basis` and of `OperatorModel`."""
 

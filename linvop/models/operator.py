@@ -65,8 +65,8 @@ class OperatorModel:
         Its settings; default leave-one-structure-out on a grid of alphas.
     baseline : str, optional
         What the model corrects (`linvop.models.baselines`); default "sap" for Fock matrices and
-        "atoms" for density matrices. "minao" has a fraction of the error of "sap", for one
-        evaluation of the functional in each prediction.
+        "atoms" for density matrices. "minao" leaves less to learn, for one evaluation
+        of the functional in each prediction: on 200 ethanols four fifths of the error.
     orthogonal : bool
         Whether the matrix is learned between Lowdin orbitals, ``S^-1/2 F S^-1/2`` or
         ``S^1/2 P S^1/2``, instead of AOs.
