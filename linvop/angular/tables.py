@@ -10,6 +10,7 @@ memory, then on the disk (`disk_cache`), and else computed. Tables come in *sets
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from math import isqrt
@@ -157,7 +158,11 @@ def _triples(n: int) -> list[tuple[int, int, int]]:
 
 def _compute(n: int) -> dict[str, np.ndarray]:
     triples = _triples(n)
-    couplings = [real_squares(*triple) for triple in triples]
+    made = {triple: real_squares(*triple) for triple in triples if triple[0] <= triple[1]}
+    couplings = [
+        made[l1, l2, lam] if l1 <= l2 else _swapped(made[l2, l1, lam], (-1) ** (l1 + l2 + lam))
+        for l1, l2, lam in triples
+    ]
     keys = [key for coupling in couplings for key in coupling]
     value = [_rounded_root(square) for coupling in couplings for square in coupling.values()]
     return {
@@ -166,6 +171,14 @@ def _compute(n: int) -> dict[str, np.ndarray]:
         "index": np.ascontiguousarray(np.array(keys, dtype=np.int64).T),
         "value": np.array(value, dtype=np.float64),
     }
+
+
+def _swapped(
+    squares: Mapping[tuple[int, int, int], Fraction], sign: int
+) -> dict[tuple[int, int, int], Fraction]:
+    r"""``C(l2, l1)`` of ``C(l1, l2)``: ``C_ba = (-1)^(l1 + l2 + lam) C_ab``, complex or real."""
+    keys = sorted(((b, a, mu) for a, b, mu in squares), key=lambda key: (key[2], *key[:2]))
+    return {(b, a, mu): sign * squares[a, b, mu] for b, a, mu in keys}
 
 
 def _rounded_root(square: Fraction) -> float:

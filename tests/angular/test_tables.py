@@ -248,3 +248,12 @@ def test_powers_are_the_exact_ones_rounded(folder, l, n, lam):
     assert power_table(1, 2, 1) == ()
     with pytest.raises(InputError, match="n >= 1"):
         power_table(1, 0, 0)
+
+
+def test_exchanged_tables_are_those_made_directly():
+    for l1, l2 in itertools.product(range(5), repeat=2):
+        for lam in range(abs(l1 - l2), l1 + l2 + 1):
+            expected = real_squares(l1, l2, lam)
+            found = tables._swapped(real_squares(l2, l1, lam), (-1) ** (l1 + l2 + lam))
+            assert found == expected
+            assert list(found) == list(expected)
