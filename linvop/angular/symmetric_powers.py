@@ -196,8 +196,12 @@ def _real_coefficients(
 
 def _expand(l: int, a: Monomial, value: int, power: int, sums: dict[Monomial, list[int]]) -> None:
     """Add ``i^power value prod_m x^complex_m`` in real components, roots of 1/2 apart."""
-    choices = [(p,) if p == l else (p, 2 * l - p) for p in a]
-    for reals in product(*choices):
-        total = power + sum(phase_power(p - l, r - l) for p, r in zip(a, reals, strict=True))
+    choices = [
+        tuple((r, phase_power(p - l, r - l)) for r in ((p,) if p == l else (p, 2 * l - p)))
+        for p in a
+    ]
+    for chosen in product(*choices):
+        reals, powers = zip(*chosen, strict=True)
+        total = power + sum(powers)
         parts = sums.setdefault(tuple(sorted(reals)), [0, 0])
         parts[total % 2] += value if total % 4 < 2 else -value
