@@ -14,8 +14,8 @@ r"""What an operator model corrects: a cheap operator that is known in closed fo
 
 F of superposed densities (as in the functional of J. Harris, Phys. Rev. B 31, 1770 (1985)) takes
 one evaluation of the functional, as one SCF iteration does, and leaves the response of the density
-alone, which is the part that is hard to learn: with 200 ethanols the error falls by a fifth only, and
-no iteration of an SCF is saved (docs/operators.md).
+alone, which is the part that is hard to learn: with 200 ethanols the error falls by a fifth only,
+and no iteration of an SCF is saved (docs/operators.md).
 """
 
 from __future__ import annotations
