@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import linvop
-from linvop.config import SHIPPED
 from linvop.errors import InputError
-from linvop.fit_data import split_indices, warn_of_overlap
 from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
+from linvop.matrix_data import opened, parts_of, source_name
 from linvop.models.effective import EffectiveOperatorModel
 from linvop.models.effective_start import projected_of
 from linvop.observables.analysis import analyse
-from linvop.operator_fitting import OUTPUTS, source_name
+from linvop.operator_fitting import OUTPUTS
 from linvop.plotting import Errors, Parity, parity_figure
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ def run_effective_fit(
     model = config.model
     names = OUTPUTS if config.test or config.n_train else OUTPUTS[:2]
     check_outputs(config.output, names, force)
-    train, test, n_copies = _data(config)
+    train, test, n_copies = parts_of(config, with_levels)
     start = time.perf_counter()
     model.fit(
         train,
@@ -102,28 +100,13 @@ def with_levels(path: str) -> Dataset:
     InputError
         If none has them.
     """
-    data = Dataset.open(linvop.data.water() if path == SHIPPED else path)
+    data = opened(path)
     found = data.having("orbital_energies")
     if not len(found):
         raise InputError(
             f"{path}: expected structures with orbital energies, got none of {len(data)}"
         )
     return found
-
-
-def _data(config: EffectiveFitConfig) -> tuple[Dataset, Dataset | None, int]:
-    """Training and test structures, and how many copies a split leaves out."""
-    train = with_levels(config.train)
-    if config.n_train is not None:
-        chosen, rest = split_indices(
-            train.frames(), config.n_train, config.seed, source_name(config.train)
-        )
-        return train[chosen], train[rest], len(train) - len(chosen) - len(rest)
-    if config.test is None:
-        return train, None, 0
-    test = with_levels(config.test)
-    warn_of_overlap(train.frames(), test.frames(), source_name(config.test))
-    return train, test, 0
 
 
 def _levels(

@@ -5,23 +5,21 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import linvop
-from linvop.config import SHIPPED, OperatorFitConfig
+from linvop.config import OperatorFitConfig
 from linvop.errors import InputError
-from linvop.fit_data import split_indices, warn_of_overlap
 from linvop.fitting import all_or_none, check_outputs, metrics_text, versions
 from linvop.io.atomic import atomic_text
 from linvop.io.dataset import Dataset
+from linvop.matrix_data import opened, parts_of, source_name
 from linvop.models.operator import OperatorModel
 from linvop.plotting import draw_operator_figures, operator_figures
 
 if TYPE_CHECKING:
     from linvop.models.operator_scores import MatrixErrors
 
-__all__ = ["OUTPUTS", "labelled", "operator_outputs", "run_operator_fit", "source_name"]
+__all__ = ["OUTPUTS", "labelled", "operator_outputs", "run_operator_fit"]
 
 OUTPUTS = ("model.h5", "metrics.json", "parity.png")
 
@@ -61,7 +59,7 @@ def run_operator_fit(
     model = config.model
     names = operator_outputs(config)
     check_outputs(config.output, names, force)
-    train, test, n_copies = _data(config)
+    train, test, n_copies = parts_of(config, lambda path: labelled(path, model.target))
     start = time.perf_counter()
     model.fit(
         train,
@@ -108,22 +106,6 @@ def _write(
             draw_operator_figures(folder, errors, model)
 
 
-def _data(config: OperatorFitConfig) -> tuple[Dataset, Dataset | None, int]:
-    """Training and test structures, and how many copies a split leaves out."""
-    target = config.model.target
-    train = labelled(config.train, target)
-    if config.n_train is not None:
-        chosen, rest = split_indices(
-            train.frames(), config.n_train, config.seed, source_name(config.train)
-        )
-        return train[chosen], train[rest], len(train) - len(chosen) - len(rest)
-    if config.test is None:
-        return train, None, 0
-    test = labelled(config.test, target)
-    warn_of_overlap(train.frames(), test.frames(), source_name(config.test))
-    return train, test, 0
-
-
 def labelled(path: str, target: str) -> Dataset:
     r"""The structures of a data set that have the operator; a warning counts the others.
 
@@ -132,7 +114,7 @@ def labelled(path: str, target: str) -> Dataset:
     InputError
         If none has it.
     """
-    data = Dataset.open(linvop.data.water() if path == SHIPPED else path)
+    data = opened(path)
     found = data.having(target)
     if not len(found):
         raise InputError(f"{path}: expected structures with {target}, got none of {len(data)}")
@@ -143,8 +125,3 @@ def labelled(path: str, target: str) -> Dataset:
             stacklevel=2,
         )
     return found
-
-
-def source_name(path: str) -> str:
-    """How metrics and messages call a data set."""
-    return path if path == SHIPPED else Path(path).name

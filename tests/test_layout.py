@@ -36,6 +36,7 @@ ORDER = [
     ["config"],
     ["fit_data"],
     ["fitting"],
+    ["matrix_data"],
     ["operator_fitting"],
     ["effective_fitting"],
     ["locality"],

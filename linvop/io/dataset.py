@@ -46,6 +46,11 @@ class Dataset:
         self.settings = dict(settings or {})
         self.failed = [dict(f) for f in failed]
 
+    @property
+    def numbers(self) -> np.ndarray:
+        r"""Number of each structure in what was opened, before any was chosen, (n,) int."""
+        return self._source.numbers
+
     @cached_property
     def ao(self) -> AOBasis:
         r"""The AO basis of the matrices; not made before it is asked for, as it needs PySCF.
@@ -217,6 +222,8 @@ class RecordSource(Protocol):
     """Where records come from."""
 
     length: int
+    numbers: np.ndarray
+    """Where each record stands in the first of these sources, (length,) int."""
 
     def get(self, i: int, matrices: bool) -> Record:
         """Record i, its fock, density and overlap only if they are wanted."""
@@ -231,6 +238,7 @@ class _Listed:
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = records
         self.length = len(records)
+        self.numbers = np.arange(self.length)
 
     def get(self, i: int, matrices: bool) -> Record:
         return self._records[i]
@@ -245,6 +253,7 @@ class _Chosen:
     def __init__(self, source: RecordSource, chosen: np.ndarray) -> None:
         self._source, self._chosen = source, chosen
         self.length = len(chosen)
+        self.numbers = source.numbers[chosen]
 
     def get(self, i: int, matrices: bool) -> Record:
         return self._source.get(int(self._chosen[i]), matrices)

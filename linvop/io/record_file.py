@@ -66,6 +66,7 @@ class StoredRecords:
             except KeyError as error:
                 raise FileFormatError(f"{path}: damaged: {error.args[0]}") from error
         self.length = len(self._columns["charge"])
+        self.numbers = np.arange(self.length)
 
     def has(self, i: int, name: str) -> bool:
         """Whether structure i has the quantity `name`."""

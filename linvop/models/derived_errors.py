@@ -94,7 +94,7 @@ def _warn_of_labels(unusable: dict[int, str], source: str) -> None:
         first, reason = next(iter(unusable.items()))
         warnings.warn(
             f"{source}: {len(unusable)} labels have no observables and are left out of their "
-            f"errors, the first that of structure {first}: {reason}",
+            f"errors, the first that of frame {first}: {reason}",
             stacklevel=4,
         )
 

@@ -25,9 +25,11 @@ from linvop.errors import InputError
 from linvop.features.basis import Basis, ordered_species
 from linvop.features.design import Progress
 from linvop.features.threads import available_cores
+from linvop.io.frame_numbers import frame_numbers
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
 from linvop.models.baselines import needs_functional
+from linvop.models.domain import training_domain
 from linvop.models.effective_labels import QUANTITIES, LevelChoice, Observed, observed
 from linvop.models.effective_scores import observable_errors
 from linvop.models.effective_start import (
@@ -39,6 +41,7 @@ from linvop.models.effective_start import (
 )
 from linvop.models.gauss_newton import GaussNewton
 from linvop.models.operator import OperatorModel
+from linvop.models.training import atom_counts
 from linvop.orbitals.shells import AOBasis
 from linvop.regression.groups import duplicate_groups
 from linvop.regression.prior import label_prior
@@ -197,7 +200,8 @@ class EffectiveOperatorModel:
             start has a structure without a gap.
         """
         fresh = copy(self)
-        fresh._fit(list(data), _large(data), workers or available_cores(), progress, source)
+        with frame_numbers(data.numbers):
+            fresh._fit(list(data), _large(data), workers or available_cores(), progress, source)
         fresh.operator_.training_ |= {
             k: data.settings[k] for k in ("method", "xc", "ao") if data.settings.get(k) is not None
         }
@@ -237,6 +241,7 @@ class EffectiveOperatorModel:
             workers=workers,
         )
         model.parts_ = job.run(progress)
+        model.domain_ = training_domain(frames, atom_counts(frames, species))
         self.operator_, self.history_, self.stopped_ = model, job.history, job.stopped
         if job.stopped != "converged":
             last = job.history[-2]
@@ -252,7 +257,7 @@ class EffectiveOperatorModel:
         self, records: list[Record], large: AOBasis | None, source: str
     ) -> list[Observed]:
         return [
-            observed(r, self.small_ao, large, self.targets, self.levels, f"{source}, structure {k}")
+            observed(r, self.small_ao, large, self.targets, self.levels, f"{source}, frame {k}")
             for k, r in enumerate(records)
         ]
 
@@ -293,10 +298,11 @@ class EffectiveOperatorModel:
         """
         self._require_fitted()
         records = list(data)
-        predicted = self.operator_.predict(
-            [r.atoms() for r in records], workers=workers, source=source
-        )
-        return observable_errors(predicted, self.ao, records, _large(data))
+        with frame_numbers(data.numbers):
+            predicted = self.operator_.predict(
+                [r.atoms() for r in records], workers=workers, source=source
+            )
+            return observable_errors(predicted, self.ao, records, _large(data))
 
     def projected_score(self, data: Dataset) -> dict[str, dict[str, Any]]:
         r"""The same of the projected operators of these structures: the yardstick.

@@ -57,7 +57,7 @@ def observable_errors(
     n_failed = 0
     for k, (record, matrix) in enumerate(zip(records, matrices, strict=True)):
         if record.orbital_energies is None:
-            raise InputError(f"structure {k}: expected orbital_energies, got none")
+            raise InputError(f"frame {k}: expected orbital_energies, got none")
         try:
             ours = analyse(record.atoms(), fock=matrix, ao=small)
         except InputError:  # no gap: part of what is measured

@@ -123,7 +123,7 @@ def structures_of(
 
     def one(k: int) -> Structure:
         system = System.from_atoms(frames[k], model.basis.ao_basis)
-        return Structure(labels[k], model._frame(frames[k]), features.evaluate(system))
+        return Structure(labels[k], model.frame(frames[k]), features.evaluate(system))
 
     with one_thread_each(workers) as pool:
         return list(pool.map(one, range(len(frames))))

@@ -27,16 +27,16 @@ from linvop.features.design import Progress
 from linvop.features.operators import operator_features
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
+from linvop.io.frame_numbers import frame_numbers
 from linvop.io.frames import check_frames, require_state
 from linvop.models.baselines import checked_baseline, needs_functional
-from linvop.models.derived_errors import derived_errors
-from linvop.models.energy_errors import EnergyFunctional
+from linvop.models.domain import TrainingDomain, training_domain, warn_outside
 from linvop.models.functional import Functional
 from linvop.models.operator_data import OperatorFrame, OperatorSet, operator_set
+from linvop.models.operator_errors import operator_errors
 from linvop.models.operator_part import BlockPart, assembled
-from linvop.models.operator_scores import MatrixErrors
 from linvop.models.operator_training import OperatorTraining
-from linvop.observables.truncation import beyond
+from linvop.models.training import atom_counts
 from linvop.orbitals.operator_blocks import OperatorBlock, operator_blocks
 from linvop.orbitals.shells import AOBasis
 from linvop.regression.prior import checked_cost
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from linvop.io.dataset import Dataset
+    from linvop.models.operator_scores import MatrixErrors
 
 __all__ = ["OPERATORS", "OperatorModel"]
 
@@ -83,6 +84,8 @@ class OperatorModel:
     spin_channels_ : int
         1, or 2 for (alpha, beta).
     n_train_ : int
+    domain_ : TrainingDomain or None
+        Which structures are like the training data; None of files of earlier versions.
     functional_ : Functional or None
         That of the training data, where the baseline needs it.
     parts_ : {OperatorBlock: BlockPart}
@@ -122,6 +125,7 @@ class OperatorModel:
         self.orthogonal = orthogonal
         self.kappa_cost = checked_cost(kappa_cost)
         self.functional_: Functional | None = None
+        self.domain_: TrainingDomain | None = None
 
     def __repr__(self) -> str:
         return (
@@ -161,7 +165,8 @@ class OperatorModel:
         fresh = copy(self)  # a fit that fails leaves this model as it was
         if needs_functional(self.baseline, self.target):
             fresh.functional_ = Functional.of(data.settings, source)
-        fresh._fit(operator_set(data, self.target, source), data.ao, workers, progress)
+        with frame_numbers(data.numbers):
+            fresh._fit(operator_set(data, self.target, source), data.ao, workers, progress)
         fresh.training_ |= {
             k: data.settings[k] for k in ("method", "xc", "ao") if data.settings.get(k) is not None
         }
@@ -179,7 +184,7 @@ class OperatorModel:
         training = OperatorTraining(
             data=data,
             target=self.target,
-            frame_of=self._frame,
+            frame_of=self.frame,
             n_targets={b: len(ab) * data.spin_channels for b, ab in blocks.items()},
             solver=self.solver,
             kappa_cost=self.kappa_cost,
@@ -187,6 +192,7 @@ class OperatorModel:
         )
         self.parts_ = training.fit(self.features(), progress)
         self._warn_of_blocks()
+        self.domain_ = training_domain(data.frames, atom_counts(data.frames, data.species))
 
     def _warn_of_blocks(self) -> None:
         unreached = [str(b) for b, p in self.parts_.items() if not p.report["n_columns"]]
@@ -249,6 +255,11 @@ class OperatorModel:
         ------
         InputError
             If the model is not fitted, and for structures of other species, charge or spin.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            Of structures clearly outside the training data (`linvop.models.domain`).
         """
         self._require_fitted()
         single = hasattr(frames, "positions")
@@ -256,6 +267,7 @@ class OperatorModel:
         several = check_frames(several, source=source, species=self.species_)
         require_state(several, self.state_, source)
         self._warn_of_unseen(several)
+        warn_outside(self.domain_, several, atom_counts(several, self.species_), source)
         features = self.features()
 
         def one(atoms: Atoms) -> np.ndarray:
@@ -272,7 +284,7 @@ class OperatorModel:
         return out
 
     def _predicted(self, features: BlockFeatures, atoms: Atoms) -> np.ndarray:
-        frame = self._frame(atoms)
+        frame = self.frame(atoms)
         found = features.evaluate(System.from_atoms(atoms, features.ao))
         matrices = assembled(self.parts_, frame, found, self.spin_channels_)
         return matrices if self.spin_channels_ == 2 else matrices[0]
@@ -311,22 +323,8 @@ class OperatorModel:
             `energy` for data that do not say their functional.
         """
         self._require_fitted()
-        self.require_ao(data.ao, source)
-        functional = EnergyFunctional.of(data.settings, source) if energy else None
-        labelled = operator_set(data, self.target, source)
-        errors = MatrixErrors(self.ao_, keep=keep_elements)
-        predicted = self.predict(labelled.frames, workers=workers, source=source)
-        for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
-            true = getattr(record, self.target)
-            errors.add(atoms, true, matrix)
-            if self.basis.cutoff is not None:
-                frame = self._frame(atoms)
-                far = beyond(frame.system, self.basis.cutoff)
-                errors.add_beyond(frame.learned(true), frame.learned(matrix), far)
-        derived = derived_errors(
-            self, labelled.records, predicted, source=source, functional=functional, energy=energy
-        )
-        return errors, derived
+        with frame_numbers(data.numbers):
+            return operator_errors(self, data, workers, source, keep_elements, energy)
 
     def score(
         self,
@@ -408,7 +406,8 @@ class OperatorModel:
         blocks: Mapping[OperatorBlock, np.ndarray] = operator_blocks(self.ao_, self.species_)
         return operator_features(self.basis, self.species_, blocks)
 
-    def _frame(self, atoms: Atoms) -> OperatorFrame:
+    def frame(self, atoms: Atoms) -> OperatorFrame:
+        """How this structure's matrices become blocks."""
         system = System.from_atoms(atoms, self.ao_)
         return OperatorFrame(system, self.target, self.baseline, self.orthogonal, self.functional_)
 

@@ -70,8 +70,8 @@ def operator_set(data: Dataset, target: str, source: str = "data") -> OperatorSe
     without = [k for k, r in enumerate(records) if getattr(r, target) is None]
     if without:
         raise InputError(
-            f"{source}: {len(without)} of {len(records)} structures have no {target}, the first "
-            f"is {without[0]}; take data.having({target!r})"
+            f"{source}: frame {without[0]}: expected {target}, got none ({len(without)} of "
+            f"{len(records)} structures have none); take data.having({target!r})"
         )
     channels = sorted({r.spin_channels for r in records})
     if len(channels) > 1:

@@ -11,6 +11,7 @@ from typing import Any
 from linvop.errors import FileFormatError
 from linvop.io import operator_file
 from linvop.io.hdf5 import json_safe
+from linvop.models.domain import TrainingDomain
 from linvop.models.functional import Functional
 from linvop.models.operator import OperatorModel
 from linvop.models.operator_part import BlockPart
@@ -63,6 +64,7 @@ def save_operator_model(
         "state": list(model.state_),
         "spin_channels": model.spin_channels_,
         "n_train": model.n_train_,
+        "domain": None if model.domain_ is None else model.domain_.stored(),
         "training": model.training_,
         **(more or {}),
     }
@@ -105,6 +107,8 @@ def load_operator_model(path: str | Path) -> OperatorModel:
     model.spin_channels_ = settings["spin_channels"]
     model.n_train_ = settings["n_train"]
     model.training_ = settings["training"]
+    domain = settings.get("domain")  # files of earlier versions have none
+    model.domain_ = None if domain is None else TrainingDomain(**domain)
     stored_functional = settings.get("functional")
     if stored_functional is not None:
         model.functional_ = Functional(**stored_functional)

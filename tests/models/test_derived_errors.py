@@ -96,7 +96,7 @@ def test_a_label_without_a_gap_is_named_and_left_out(data, target):
     records[1] = replace(records[1], **{target: flat})
     predicted = [getattr(r, target) for r in data]
     model = Known(target, data.ao)
-    with pytest.warns(UserWarning, match=r"^set: 1 labels .* structure 1: .*not defined"):
+    with pytest.warns(UserWarning, match=r"^set: 1 labels .* frame 1: .*not defined"):
         found = derived_errors(model, records, predicted, source="set")
     assert found["unusable labels"] == {"n": 1, "structures": [1]}
     assert found["dipole"]["n"] == 2

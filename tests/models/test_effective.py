@@ -214,7 +214,7 @@ def test_bad_data(waters):
             bare,
             "at least 2 structures with a fock, got 0 of 4",
         ),
-        (EffectiveOperatorModel(BASIS, targets="charges"), bare, "structure 0: expected a density"),
+        (EffectiveOperatorModel(BASIS, targets="charges"), bare, "frame 0: expected a density"),
         (EffectiveOperatorModel(BASIS, n_virtual=3), few, "8 levels .* has 7 orbitals here"),
         (EffectiveOperatorModel(BASIS), waters[:1], "at least 2 structures"),
     ]

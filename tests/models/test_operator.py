@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import linvop
 from linvop.errors import FileFormatError, InputError
 from linvop.integrals import System, overlap, potential
 from linvop.models.baselines import baseline
+from linvop.models.domain import ExtrapolationWarning
 from linvop.observables.lowdin import square_roots
 from linvop.orbitals.operator_blocks import operator_blocks
 from linvop.orbitals.shells import AOBasis
@@ -121,7 +123,7 @@ def test_what_is_not_learned_is_the_baseline(orthogonal, name, spin_channels):
         share = spin_channels if name == "atoms" else 1
         np.testing.assert_allclose(matrix, expected / share, atol=1e-12)
     # What is subtracted before a fit is what is added after it: nothing is left to be learned.
-    blocks = model._frame(atoms).to_blocks(found)
+    blocks = model.frame(atoms).to_blocks(found)
     assert max(np.abs(v).max() for v in blocks.values()) < 1e-11
 
 
@@ -278,7 +280,7 @@ def test_bad_settings_are_refused(settings, message):
 def test_bad_data_are_refused():
     data = water_set(6, "fock")
     basis = linvop.Basis("sto-3g", kappa=1)
-    with pytest.raises(InputError, match=r"6 of 6 structures have no density.*having"):
+    with pytest.raises(InputError, match=r"frame 0: expected density, got none \(6 of 6.*having"):
         linvop.OperatorModel(basis, "density").fit(data)
     with pytest.raises(InputError, match="not fitted"):
         linvop.OperatorModel(basis).predict(data[0].atoms())
@@ -333,3 +335,25 @@ def test_on_the_fock_matrix_of_atoms(tmp_path):
         linvop.OperatorModel(basis, baseline="minao").fit(unnamed)
     with pytest.raises(InputError, match="needs no functional"):
         linvop.EffectiveOperatorModel(basis, baseline="minao")
+
+
+def test_a_part_of_a_data_set_names_the_frames_of_the_whole():
+    data = water_set(6, "fock")
+    records = [data[k] for k in range(5)] + [replace(data[5], fock=None)]
+    with_gap = linvop.Dataset(records, data.ao)
+    with pytest.raises(InputError, match=r"^data: frame 5: expected fock, got none \(1 of 4"):
+        linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1)).fit(with_gap[2:])
+
+
+def test_structures_unlike_the_training_data_are_named(tmp_path):
+    data = water_set(30, "fock")
+    model = linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1)).fit(data[:25])
+    model.save(tmp_path / "model.h5")
+    far = data[25].atoms()
+    far.positions[1] *= 20
+    for one in (model, linvop.load(tmp_path / "model.h5")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            one.predict(data[25:].frames())
+        with pytest.warns(ExtrapolationWarning, match="x.xyz: frame 1: .*extrapolates"):
+            one.predict([data[26].atoms(), far], source="x.xyz")

@@ -130,7 +130,7 @@ def test_each_power_of_v_costs_kappa_cost(data):
         features = model.features()
         (block,) = [b for b in model.parts_ if str(b) == "H-O lam=1 sigma=+1"]
         A, _ = operator_rows(features, frames)[block]
-        values = [model._frame(r.atoms()).to_blocks(r.fock[None])[block] for r in labelled]
+        values = [model.frame(r.atoms()).to_blocks(r.fock[None])[block] for r in labelled]
         flat, y = (np.concatenate(list(x)) for x in (A, np.concatenate(values)))
         c = model.parts_[block].coefficients
         gradient, kappa = flat.T @ (y - flat @ c), [x.kappa for x in features.labels(block)]

@@ -1,0 +1,87 @@
+r"""Training and test structures of a fit to a data set of `linvop label`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import linvop
+from linvop.config import SHIPPED
+from linvop.fit_data import split_indices, warn_of_overlap
+from linvop.io.dataset import Dataset
+
+__all__ = ["MatrixData", "opened", "parts_of", "source_name"]
+
+
+class _Parts(Protocol):
+    """What a configuration says of its data."""
+
+    @property
+    def train(self) -> str: ...
+    @property
+    def test(self) -> str | None: ...
+    @property
+    def n_train(self) -> int | None: ...
+    @property
+    def seed(self) -> int: ...
+
+
+class MatrixData(NamedTuple):
+    r"""The structures of a fit.
+
+    Attributes
+    ----------
+    train : Dataset
+    test : Dataset or None
+    n_copies : int
+        Copies of structures, which a split leaves out.
+    """
+
+    train: Dataset
+    test: Dataset | None
+    n_copies: int
+
+
+def opened(path: str) -> Dataset:
+    r"""The data set, or the shipped waters.
+
+    Raises
+    ------
+    FileFormatError
+        As `Dataset.open`.
+    """
+    return Dataset.open(linvop.data.water() if path == SHIPPED else path)
+
+
+def parts_of(config: _Parts, usable: Callable[[str], Dataset]) -> MatrixData:
+    r"""Training and test structures, from a split or from two files.
+
+    Parameters
+    ----------
+    config
+        ``train`` and either ``n_train`` and ``seed`` of a split, or ``test``, or neither.
+    usable : callable
+        Those structures of a file that the fit can use.
+
+    Raises
+    ------
+    InputError
+        Of the files, and for a split that leaves nothing.
+    """
+    train = usable(config.train)
+    if config.n_train is not None:
+        chosen, rest = split_indices(
+            train.frames(), config.n_train, config.seed, source_name(config.train)
+        )
+        return MatrixData(train[chosen], train[rest], len(train) - len(chosen) - len(rest))
+    if config.test is None:
+        return MatrixData(train, None, 0)
+    test = usable(config.test)
+    warn_of_overlap(train.frames(), test.frames(), source_name(config.test))
+    return MatrixData(train, test, 0)
+
+
+def source_name(path: str) -> str:
+    """How metrics and messages call a data set."""
+    return path if path == SHIPPED else Path(path).name
