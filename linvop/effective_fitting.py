@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from linvop.io.records import Record
     from linvop.orbitals.shells import AOBasis
 
-__all__ = ["run_effective_fit", "with_levels"]
+__all__ = ["draw_levels", "run_effective_fit", "with_levels"]
 
 
 def run_effective_fit(
@@ -86,9 +87,7 @@ def run_effective_fit(
         model.save(folder / "model.h5")
         atomic_text(folder / "metrics.json", metrics_text(metrics))
         if test is not None:
-            series = _levels(model, test)
-            panel = ("orbital energies", "eV", series)
-            parity_figure(folder / "parity.png", [[Parity(*panel), Errors(*panel)]])
+            draw_levels(folder / "parity.png", model, test)
     return metrics
 
 
@@ -107,6 +106,12 @@ def with_levels(path: str) -> Dataset:
             f"{path}: expected structures with orbital energies, got none of {len(data)}"
         )
     return found
+
+
+def draw_levels(path: Path, model: EffectiveOperatorModel, test: Dataset) -> None:
+    """Parity plot of orbital energies, beside those of the projected operators."""
+    panel = ("orbital energies", "eV", _levels(model, test))
+    parity_figure(path, [[Parity(*panel), Errors(*panel)]])
 
 
 def _levels(

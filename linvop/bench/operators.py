@@ -35,6 +35,14 @@ _PRODUCTS = {
     "nu_pair": (1, 1),
     "pair_max_degree": (None, 7, 6),
 }
+_BY_SOURCE = {
+    "sources": "species",
+    "kappa": 2,
+    "nu": 2,
+    "max_degree": (None, 6),
+    "nu_pair": (1, 1),
+    "pair_max_degree": (None, 5, 4),
+}
 MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "plain powers, kappa 3": (
         {"kappa": 3, "resolution": "total", "metric": "ao"},
@@ -52,6 +60,11 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"orthogonal": True, "baseline": "minao"},
     ),
     "products, lowdin, orthogonal": ({"metric": "lowdin", **_PRODUCTS}, {"orthogonal": True}),
+    "products by source, overlap": ({"metric": "overlap", **_BY_SOURCE}, {}),
+    "products by source, overlap, orthogonal": (
+        {"metric": "overlap", **_BY_SOURCE},
+        {"orthogonal": True},
+    ),
 }
 """Parameters of `Basis` and of `OperatorModel`."""
 

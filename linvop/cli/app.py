@@ -9,11 +9,11 @@ import typer
 import linvop
 from linvop.bench.cli import app as bench_app
 from linvop.cli.data import label_command
+from linvop.cli.evaluate import evaluate_command
 from linvop.cli.locality import LOCALITY_HELP, locality_command
 from linvop.cli.looking import inspect_command
 from linvop.cli.models import (
     FIT_HELP,
-    evaluate_command,
     fit_command,
     predict_command,
     quickstart_command,

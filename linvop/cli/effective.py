@@ -50,13 +50,22 @@ def fit_effective(config: Path, *, force: bool, json: bool) -> None:
     typer.echo(f"wrote {settings.output}: model.h5, metrics.json{also}")
 
 
-def evaluate_effective(model: EffectiveOperatorModel, test: Path, *, json: bool) -> None:
-    """Errors of observables on a data set."""
-    from linvop.effective_fitting import with_levels
+def evaluate_effective(
+    model: EffectiveOperatorModel, test: Path, *, plot: Path | None, force: bool, json: bool
+) -> None:
+    """Errors of observables on a data set, and the parity plot of ``fit`` if asked."""
+    from linvop.effective_fitting import draw_levels, with_levels
+    from linvop.fitting import all_or_none, check_outputs
     from linvop.report import observable_error_table
 
+    pictures = ("parity.png",)
+    if plot is not None:
+        check_outputs(plot, pictures, force)
     data = with_levels(str(test))
     found = model.score(data, source=str(test))
+    if plot is not None:
+        with all_or_none(plot, pictures, force) as folder:
+            draw_levels(folder / pictures[0], model, data)
     if json:
         print_json(found)
     else:

@@ -122,36 +122,27 @@ def fit_parts(
         for kind, together in shared.items()
         for part in ([together] if columns is None else [[t] for t in together])
     ]
+    flat = rows.reshape(n * width, p)
+    weights = None if data.weights is None else np.repeat(data.weights, width)
     for k, (kind, together) in enumerate(jobs, start=1):
-        parts = [t.to_irreps(data.values[t.name])[irrep] for t in together]
-        y = np.stack([part.reshape(n * width) for part in parts], axis=1)
         free = data.free_atoms if kind == "given" else None
+        y = _labels_of(together, irrep, data)
         if free is not None:
             y = y - (counts @ free)[:, None]
-        one, prior = copy(solver), penalty
-        constants = counts if kind == "fitted" else None
-        weights = None if data.weights is None else np.repeat(data.weights, width)
+        one = copy(solver)
+        common = {
+            "constants": counts if kind == "fitted" else None,
+            "weights": weights,
+            "n_components": width,
+        }
         try:
-            if columns is not None:
-                prior = relevance(
-                    rows.reshape(n * width, p),
-                    y[:, 0],
-                    columns=columns,
-                    penalty=penalty,
-                    constants=constants,
-                    weights=weights,
-                    n_components=width,
-                    column_scale=solver.column_scale,
-                ).penalty
             one.fit(
-                rows.reshape(n * width, p),
+                flat,
                 y,
-                penalty=prior,
-                constants=constants,
+                penalty=_prior(flat, y, columns, penalty, solver, common),
                 groups=np.repeat(groups, width),
-                weights=weights,
-                n_components=width,
                 overwrite=k == len(jobs),
+                **common,
             )
         except InputError as error:
             names = ", ".join(t.name for t in together)
@@ -170,6 +161,33 @@ def fit_parts(
             )
             fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
     return fitted
+
+
+def _labels_of(together: Sequence[Target], irrep: Irrep, data: TrainingSet) -> np.ndarray:
+    """One irrep of some targets, (n * (2 lam + 1), n_targets)."""
+    parts = [t.to_irreps(data.values[t.name])[irrep] for t in together]
+    return np.stack([part.ravel() for part in parts], axis=1)
+
+
+def _prior(
+    rows: np.ndarray,
+    y: np.ndarray,
+    columns: np.ndarray | None,
+    penalty: np.ndarray,
+    solver: Ridge,
+    common: dict[str, Any],
+) -> np.ndarray:
+    """The given prior, or the one that the data determine for groups of columns."""
+    if columns is None:
+        return penalty
+    return relevance(
+        rows,
+        y[:, 0],
+        columns=columns,
+        penalty=penalty,
+        column_scale=solver.column_scale,
+        **common,
+    ).penalty
 
 
 def _by_constants(
