@@ -24,7 +24,7 @@ from linvop.orbitals.shells import AOBasis
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["BlockFeatures", "Kind", "count_rows"]
+__all__ = ["BlockFeatures", "Kind", "bytes_of_kind", "count_rows"]
 
 Kind = tuple[str, str, bool]
 """Species of the atoms i and j, same atom or not."""
@@ -82,3 +82,13 @@ def count_rows(kind: Kind, atoms: Atoms, cutoff: float | None) -> int:
     else:
         near = int(np.sum(cdist(first, second) <= cutoff))
     return (near - len(first)) // 2 if s == t else near
+
+
+def bytes_of_kind(
+    features: BlockFeatures, kind: Kind, frames: Sequence[Atoms]
+) -> dict[OperatorBlock, float]:
+    r"""Memory that the features of some structures need, of each block of a kind."""
+    n = sum(count_rows(kind, atoms, features.cutoff) for atoms in frames)
+    return {
+        b: 8.0 * n * (2 * b.lam + 1) * features.count(b) for b in features.blocks if b.kind == kind
+    }

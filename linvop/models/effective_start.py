@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.features.block_features import bytes_of_kind
+from linvop.features.memory import require_memory
 from linvop.features.threads import one_thread_each
 from linvop.integrals import System
 from linvop.io.records import Record
@@ -118,8 +120,16 @@ def projected_of(record: Record, large: AOBasis | None, small: AOBasis) -> np.nd
 def structures_of(
     model: OperatorModel, frames: list[Atoms], labels: list[Observed], workers: int
 ) -> list[Structure]:
-    """Features of all structures, held for all steps."""
+    r"""Features of all structures, held for all steps.
+
+    Raises
+    ------
+    InputError
+        If they do not fit into memory.
+    """
     features = model.features()
+    needed = sum(sum(bytes_of_kind(features, kind, frames).values()) for kind in features.kinds)
+    require_memory(needed, f"features of {len(frames)} structures, held for all steps")
 
     def one(k: int) -> Structure:
         system = System.from_atoms(frames[k], model.basis.ao_basis)

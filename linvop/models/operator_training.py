@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.errors import InputError
-from linvop.features.block_features import BlockFeatures, Kind, count_rows
+from linvop.features.block_features import BlockFeatures, Kind, bytes_of_kind, count_rows
 from linvop.features.design import Progress
 from linvop.features.memory import memory_of_machine, require_memory
 from linvop.features.operators import operator_rows
@@ -104,16 +104,15 @@ class OperatorTraining:
     def _bytes_of(self, features: BlockFeatures, kind: Kind) -> float:
         """Of all rows of a kind; refused where these do not fit, those being solved once more."""
         n = sum(count_rows(kind, atoms, features.cutoff) for atoms in self.data.frames)
-        blocks = [b for b in features.blocks if b.kind == kind]
-        sizes = [8.0 * n * (2 * b.lam + 1) * features.count(b) for b in blocks]
+        sizes = bytes_of_kind(features, kind, self.data.frames)
         s, t, on_site = kind
         require_memory(
-            sum(sizes) + self.workers * max(sizes),
+            sum(sizes.values()) + self.workers * max(sizes.values()),
             f"{self.data.source}: {self.target} of {len(self.data.frames)} structures, {n} "
             f"{f'atoms {s}' if on_site else f'pairs {s}-{t}'} with up to "
-            f"{max(features.count(b) for b in blocks)} features",
+            f"{max(features.count(b) for b in sizes)} features",
         )
-        return sum(sizes)
+        return sum(sizes.values())
 
     def _copies(self) -> np.ndarray:
         """Group of each structure: copies of one have one number; there must be two groups."""

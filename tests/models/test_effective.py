@@ -226,3 +226,9 @@ def test_bad_data(waters):
         EffectiveOperatorModel(BASIS).fit(Dataset(records, few.ao))
     with pytest.raises(InputError, match="not fitted"):
         EffectiveOperatorModel(BASIS).predict(few[0].atoms())
+
+
+def test_features_that_do_not_fit_into_memory_are_refused(waters, monkeypatch):
+    monkeypatch.setattr("linvop.features.memory.memory_of_machine", lambda: 1e3)
+    with pytest.raises(InputError, match="features of 4 structures, held for all steps: .*memory"):
+        EffectiveOperatorModel(BASIS, start="baseline").fit(without_matrices(waters[:4]))
