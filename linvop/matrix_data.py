@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import linvop
 from linvop.config import SHIPPED
+from linvop.config.matrix_fit import Sources
 from linvop.fit_data import split_indices, warn_of_overlap
 from linvop.io.dataset import Dataset
 
 __all__ = ["MatrixData", "opened", "parts_of", "source_name"]
-
-
-class _Parts(Protocol):
-    """What a configuration says of its data."""
-
-    @property
-    def train(self) -> str: ...
-    @property
-    def test(self) -> str | None: ...
-    @property
-    def n_train(self) -> int | None: ...
-    @property
-    def seed(self) -> int: ...
 
 
 class MatrixData(NamedTuple):
@@ -54,12 +42,12 @@ def opened(path: str) -> Dataset:
     return Dataset.open(linvop.data.water() if path == SHIPPED else path)
 
 
-def parts_of(config: _Parts, usable: Callable[[str], Dataset]) -> MatrixData:
+def parts_of(config: Sources, usable: Callable[[str], Dataset]) -> MatrixData:
     r"""Training and test structures, from a split or from two files.
 
     Parameters
     ----------
-    config
+    config : Sources
         ``train`` and either ``n_train`` and ``seed`` of a split, or ``test``, or neither.
     usable : callable
         Those structures of a file that the fit can use.

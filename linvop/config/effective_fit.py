@@ -40,25 +40,15 @@ Paths are relative to the file itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linvop.config.reading import check_names, in_section, naming, read_toml
-from linvop.config.values import (
-    alpha,
-    alpha_bounds,
-    basis_values,
-    listed,
-    number,
-    path_of,
-    place,
-    size_and_seed,
-)
+from linvop.config.matrix_fit import SECTIONS, Sources, checked_settings, fit_of
+from linvop.config.reading import check_names, naming, read_toml
+from linvop.config.values import listed
 from linvop.errors import InputError
-from linvop.features.basis import Basis
 from linvop.models.effective import EffectiveOperatorModel
-from linvop.regression.ridge import Ridge
 
 __all__ = ["EffectiveFitConfig", "is_effective_fit", "read_effective_config"]
 
@@ -75,38 +65,19 @@ _SETTINGS = (
     "steps",
     "tolerance",
 )
-_SECTIONS: dict[str, tuple[str, ...]] = {
-    "data": ("train", "test", "n_train", "seed"),
-    "basis": tuple(f.name for f in fields(Basis)),
-    "targets": ("effective",),
-    "solver": ("alpha", "alpha_bounds", "column_scale", "kappa_cost"),
-    "output": ("dir",),
-}
 
 
-@dataclass(frozen=True)
-class EffectiveFitConfig:
+@dataclass(frozen=True, kw_only=True)
+class EffectiveFitConfig(Sources):
     r"""A checked configuration.
 
     Attributes
     ----------
-    train : str
-        A path, or ``shipped:water``.
-    test : str or None
-    n_train : int or None
-        Size of the training part where `train` is split.
-    seed : int
     model : EffectiveOperatorModel
         Not fitted yet.
-    output : Path
     """
 
-    train: str
-    test: str | None
-    n_train: int | None
-    seed: int
     model: EffectiveOperatorModel
-    output: Path
 
 
 def is_effective_fit(tree: Mapping[str, Any]) -> bool:
@@ -125,45 +96,20 @@ def read_effective_config(path: str | Path) -> EffectiveFitConfig:
     """
     path = Path(path)
     tree = read_toml(path)
-    check_names(path, tree, _SECTIONS)
+    check_names(path, tree, SECTIONS | {"targets": ("effective",)})
     with naming(path):
         return _checked(path, tree)
 
 
 def _checked(path: Path, tree: dict[str, Any]) -> EffectiveFitConfig:
-    data, solver = tree["data"], dict(tree.get("solver", {}))
-    if len(tree["targets"]) != 1:
-        raise InputError(f"[targets]: expected effective alone, got {listed(tree['targets'])}")
-    settings = tree["targets"]["effective"]
-    if not isinstance(settings, dict):
-        raise InputError(f"[targets] effective: expected a table such as {{}}, got {settings!r}")
-    for key in settings:
-        if key not in _SETTINGS:
-            raise InputError(f"[targets] effective.{key}: expected one of {listed(_SETTINGS)}")
-    settings = dict(settings)
+    targets = tree["targets"]
+    if len(targets) != 1:
+        raise InputError(f"[targets]: expected effective alone, got {listed(targets)}")
+    settings = checked_settings(targets, "effective", _SETTINGS)
     if "quantities" in settings:
         settings["targets"] = settings.pop("quantities")
-    n_train, seed = size_and_seed(data)
-    with in_section("basis"):
-        basis = Basis(**basis_values(tree["basis"]))
-    with in_section("solver"):
-        ridge = Ridge(
-            alpha(solver),
-            column_scale=number(solver, "column_scale", 0.5),
-            alpha_bounds=alpha_bounds(solver),
-            refine=False,
-        )
+    fit = fit_of(path, tree)
     model = EffectiveOperatorModel(
-        basis,
-        solver=ridge,
-        kappa_cost=number(solver, "kappa_cost", 2.0),
-        **settings,
+        fit.basis, solver=fit.solver, kappa_cost=fit.kappa_cost, **settings
     )
-    return EffectiveFitConfig(
-        place(path, data["train"], "train"),
-        None if "test" not in data else place(path, data["test"], "test"),
-        n_train,
-        seed,
-        model,
-        path.parent / path_of(tree.get("output", {}).get("dir", "."), "[output] dir"),
-    )
+    return EffectiveFitConfig(model=model, **fit.sources)

@@ -34,61 +34,32 @@ Paths are relative to the file itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linvop.config.reading import check_names, in_section, naming, read_toml
-from linvop.config.values import (
-    alpha,
-    alpha_bounds,
-    basis_values,
-    listed,
-    number,
-    path_of,
-    place,
-    size_and_seed,
-)
+from linvop.config.matrix_fit import SECTIONS, Sources, checked_settings, fit_of
+from linvop.config.reading import check_names, naming, read_toml
+from linvop.config.values import listed
 from linvop.errors import InputError
-from linvop.features.basis import Basis
 from linvop.models.operator import OPERATORS, OperatorModel
-from linvop.regression.ridge import Ridge
 
 __all__ = ["OperatorFitConfig", "is_operator_fit", "read_operator_config"]
 
-_SECTIONS: dict[str, tuple[str, ...]] = {
-    "data": ("train", "test", "n_train", "seed"),
-    "basis": tuple(f.name for f in fields(Basis)),
-    "targets": OPERATORS,
-    "solver": ("alpha", "alpha_bounds", "column_scale", "kappa_cost"),
-    "output": ("dir",),
-}
 _SETTINGS = ("baseline", "orthogonal")
 
 
-@dataclass(frozen=True)
-class OperatorFitConfig:
+@dataclass(frozen=True, kw_only=True)
+class OperatorFitConfig(Sources):
     r"""A checked configuration.
 
     Attributes
     ----------
-    train : str
-        A path, or ``shipped:water``.
-    test : str or None
-    n_train : int or None
-        Size of the training part where `train` is split.
-    seed : int
     model : OperatorModel
         Not fitted yet.
-    output : Path
     """
 
-    train: str
-    test: str | None
-    n_train: int | None
-    seed: int
     model: OperatorModel
-    output: Path
 
 
 def is_operator_fit(tree: Mapping[str, Any]) -> bool:
@@ -107,45 +78,19 @@ def read_operator_config(path: str | Path) -> OperatorFitConfig:
     """
     path = Path(path)
     tree = read_toml(path)
-    check_names(path, tree, _SECTIONS)
+    check_names(path, tree, SECTIONS | {"targets": OPERATORS})
     with naming(path):
         return _checked(path, tree)
 
 
 def _checked(path: Path, tree: dict[str, Any]) -> OperatorFitConfig:
-    data, solver, targets = tree["data"], dict(tree.get("solver", {})), tree["targets"]
+    targets = tree["targets"]
     if len(targets) != 1 or next(iter(targets)) not in OPERATORS:
         raise InputError(
             f"[targets]: expected one of {listed(OPERATORS)} alone, got {listed(targets)}"
         )
-    ((target, settings),) = targets.items()
-    if not isinstance(settings, dict):
-        raise InputError(f"[targets] {target}: expected a table such as {{}}, got {settings!r}")
-    for key in settings:
-        if key not in _SETTINGS:
-            raise InputError(f"[targets] {target}.{key}: expected one of {listed(_SETTINGS)}")
-    n_train, seed = size_and_seed(data)
-    with in_section("basis"):
-        basis = Basis(**basis_values(tree["basis"]))
-    with in_section("solver"):
-        ridge = Ridge(
-            alpha(solver),
-            column_scale=number(solver, "column_scale", 0.5),
-            alpha_bounds=alpha_bounds(solver),
-            refine=False,
-        )
-    model = OperatorModel(
-        basis,
-        target,
-        ridge,
-        kappa_cost=number(solver, "kappa_cost", 2.0),
-        **settings,
-    )
-    return OperatorFitConfig(
-        place(path, data["train"], "train"),
-        None if "test" not in data else place(path, data["test"], "test"),
-        n_train,
-        seed,
-        model,
-        path.parent / path_of(tree.get("output", {}).get("dir", "."), "[output] dir"),
-    )
+    target = next(iter(targets))
+    settings = checked_settings(targets, target, _SETTINGS)
+    fit = fit_of(path, tree)
+    model = OperatorModel(fit.basis, target, fit.solver, kappa_cost=fit.kappa_cost, **settings)
+    return OperatorFitConfig(model=model, **fit.sources)
