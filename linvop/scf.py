@@ -13,7 +13,6 @@ with a warning that says so. A model of one functional is a fair guess for anoth
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,7 +155,7 @@ def compare_guesses(
 
 
 def _run(mf: Any, name: str, dm0: np.ndarray) -> GuessRun:
-    own = copy.copy(mf)
+    own = mf.copy()  # copy.copy leaves out what direct SCF screens integrals with
     own.chkfile = None
     cycles = []
     own.callback = lambda env: cycles.append(env["cycle"])

@@ -120,6 +120,21 @@ def test_iterations_are_those_that_pyscf_counts(converged):
     assert minao.energy == pytest.approx(mf.e_tot * HARTREE, abs=1e-8)
 
 
+def test_integrals_that_do_not_fit_into_memory_are_made_each_cycle(converged):
+    """PySCF's direct SCF, which it takes for large molecules and in processes that hold much."""
+    model = known(converged["RHF"], "fock")
+    held, direct = (linvop.compare_guesses(_with(memory), model) for memory in (4000, 0))
+    for one, other in zip(held, direct, strict=True):
+        assert one.iterations == other.iterations
+        assert other.energy == pytest.approx(one.energy, abs=1e-6)
+
+
+def _with(memory: int):
+    mf = mean_field("RHF")
+    mf.max_memory = memory
+    return mf
+
+
 def test_mean_field_is_left_as_it_was(converged):
     mf = mean_field("RKS")
     before = copy.copy(mf.__dict__)
