@@ -27,6 +27,7 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.integrals import System, molecule
 from linvop.models.functional import Functional
+from linvop.models.recent import RecentArrays
 from linvop.orbitals.shells import AOBasis
 
 __all__ = ["BASELINES", "baseline", "checked_baseline", "needs_functional"]
@@ -43,6 +44,8 @@ def needs_functional(name: str, target: str) -> bool:
 _SAP = "sapgraspsmall"
 _BLOCK_BYTES = 16e6
 """Of three-centre integrals held at once."""
+
+_FOCK_OF_ATOMS = RecentArrays(256e6)
 
 
 def checked_baseline(name: str | None, target: str) -> str:
@@ -73,12 +76,20 @@ def baseline(name: str, system: System, functional: Functional | None = None) ->
     if name == "none":
         return None
     if functional is not None and name in ("atoms", "minao"):
-        density = _atomic_densities(system) if name == "atoms" else _projected_density(system)
-        return functional.fock(system, density)
+        return _fock_of_atoms(name, system, functional)
     if name == "atoms":
         return _atomic_densities(system)
     core = system.integral("int1e_kin_sph") + system.integral("int1e_nuc_sph")
     return core if name == "core" else core + _atomic_potentials(system)
+
+
+def _fock_of_atoms(name: str, system: System, functional: Functional) -> np.ndarray:
+    def make() -> np.ndarray:
+        density = _atomic_densities(system) if name == "atoms" else _projected_density(system)
+        return functional.fock(system, density)
+
+    key = (name, functional, system.ao, system.numbers, system.positions.tobytes())
+    return _FOCK_OF_ATOMS.get(key, make)
 
 
 def _atomic_potentials(system: System) -> np.ndarray:
