@@ -6,6 +6,7 @@ import json as json_module
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -158,6 +159,7 @@ def operators(
     """Fock or density matrices and what follows: levels, charges, energies, SCF guesses."""
     with _errors():
         from linvop.bench.operators import measure_operators
+        from linvop.bench.tables import write_sections
 
         _check(write)
         report = measure_operators(
@@ -171,6 +173,7 @@ def operators(
             sizes=_sizes(sizes),
             models=tuple(m.strip() for m in models.split(";") if m.strip()),
             say=_say,
+            keep=None if write is None else partial(write_sections, write, _OPERATORS),
         )
         _publish(report, json, write, _OPERATORS)
 

@@ -26,6 +26,10 @@ PEERS: dict[str, tuple[LambdaSoapSettings, dict[str, Any]]] = {
     ),
     "lambda-SOAP, n 6, l 4, cutoff 4": (LambdaSoapSettings(), {}),
     "lambda-SOAP, n 6, l 4, cutoff 4, orthogonal": (LambdaSoapSettings(), {"orthogonal": True}),
+    "lambda-SOAP, n 4, l 6, cutoff 4, orthogonal, on F of atoms": (
+        LambdaSoapSettings(SoapSettings(max_radial=4, max_angular=6)),
+        {"orthogonal": True, "baseline": "minao"},
+    ),
     "lambda-SOAP, n 6, l 4, cutoff 4, spectra for pairs": (
         LambdaSoapSettings(spectrum_channels=4),
         {},

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linvop.bench.machine import describe_machine
-from linvop.bench.operator_peers import PEERS, peer_notes, peers_here
+from linvop.bench.operator_models import MODELS, default_models, operator_model
+from linvop.bench.operator_peers import PEERS, peer_notes
 from linvop.bench.tables import Report, Table
 from linvop.errors import InputError
 
@@ -26,52 +27,7 @@ if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
     from linvop.orbitals.shells import AOBasis
 
-__all__ = ["MODELS", "default_models", "measure_operators"]
-
-_PRODUCTS = {
-    "kappa": 2,
-    "nu": 2,
-    "max_degree": (None, 8),
-    "nu_pair": (1, 1),
-    "pair_max_degree": (None, 7, 6),
-}
-_BY_SOURCE = {
-    "sources": "species",
-    "kappa": 2,
-    "nu": 2,
-    "max_degree": (None, 6),
-    "nu_pair": (1, 1),
-    "pair_max_degree": (None, 5, 4),
-}
-MODELS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "plain powers, kappa 3": (
-        {"kappa": 3, "resolution": "total", "metric": "ao"},
-        {"baseline": "none"},
-    ),
-    "plain powers, kappa 3, on a baseline": (
-        {"kappa": 3, "resolution": "total", "metric": "ao"},
-        {},
-    ),
-    "by shell, kappa 3, no products": ({"kappa": 3, "metric": "lowdin"}, {"orthogonal": True}),
-    "products, overlap": ({"metric": "overlap", **_PRODUCTS}, {}),
-    "products, lowdin": ({"metric": "lowdin", **_PRODUCTS}, {}),
-    "products, lowdin, orthogonal, on F of atoms": (
-        {"metric": "lowdin", **_PRODUCTS},
-        {"orthogonal": True, "baseline": "minao"},
-    ),
-    "products, lowdin, orthogonal": ({"metric": "lowdin", **_PRODUCTS}, {"orthogonal": True}),
-    "products by source, overlap": ({"metric": "overlap", **_BY_SOURCE}, {}),
-    "products by source, overlap, orthogonal": (
-        {"metric": "overlap", **_BY_SOURCE},
-        {"orthogonal": True},
-    ),
-}
-"""Parameters of `Basis` and of `OperatorModel`."""
-
-
-def default_models() -> tuple[str, ...]:
-    """Names of all models, the peers among them if their programs are installed."""
-    return (*peers_here(), *MODELS)
+__all__ = ["measure_operators"]
 
 
 def measure_operators(
@@ -87,6 +43,7 @@ def measure_operators(
     ao: str | None = None,
     models: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
+    keep: Callable[[Report], None] | None = None,
 ) -> Report:
     r"""Fit and compare.
 
@@ -110,6 +67,9 @@ def measure_operators(
     models : sequence of str
         Of `MODELS` and `PEERS`; default `default_models`.
     say : callable, optional
+        Told of each model and structure as it begins.
+    keep : callable, optional
+        Handed the report as it grows, after each row: a run takes hours.
 
     Raises
     ------
@@ -131,18 +91,19 @@ def measure_operators(
         )
     train, test = data[:n_train], data[len(data) - n_test :]
     features = data.settings["ao"] if ao is None else ao
-    rows, fitted = [], None
-    for label in models:
-        if say:
-            say(f"{name}, {label}")
-        row, fitted = _row(label, features, target, train, test, n_energy)
-        rows.append(row)
-    for size in sizes:
-        if say:
-            say(f"{name}, {models[-1]}, {size} structures")
-        rows.append(_row(models[-1], features, target, train[:size], test, n_energy)[0])
+    rows: list[dict[str, Any]] = []
     notes = _notes(data, features, n_test, n_energy) + peer_notes(models)
-    tables = [Table(f"{target}-{name}", f"{name}: {target} matrices", rows, notes)]
+    table = Table(f"{target}-{name}", f"{name}: {target} matrices", rows, notes)
+    say, keep = say or (lambda text: None), keep or (lambda report: None)
+    fitted = None
+    for label, size in [(m, n_train) for m in models] + [(models[-1], n) for n in sizes]:
+        say(f"{name}, {label}, {size} structures")
+        row, model = _row(label, features, target, train[:size], test, n_energy)
+        fitted = model if size == n_train else fitted
+        say(f"  MAE {row['MAE']:.3g}, fitted in {row['fit, s']:.0f} s")
+        rows.append(row)
+        keep(Report(describe_machine(), [table]))
+    tables = [table]
     if n_scf and fitted is not None:
         tables.append(_scf_table(name, data, fitted, test[:n_scf], models[-1], say))
     return Report(describe_machine(), tables)
@@ -153,7 +114,7 @@ def _row(
 ) -> tuple[dict[str, Any], OperatorModel]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # blocks without features are what the row shows
-        model = _model(label, ao, target)
+        model = operator_model(label, ao, target)
         start = perf_counter()
         model.fit(train)
         made = perf_counter()
@@ -180,18 +141,6 @@ def _row(
     return row, model
 
 
-def _model(label: str, ao: str, target: str) -> OperatorModel:
-    import linvop
-
-    if label in PEERS:
-        from linvop.bench.lambda_soap_model import LambdaSoapModel
-
-        densities, orthogonal = PEERS[label]
-        return LambdaSoapModel(densities, target, **orthogonal)
-    basis, settings = MODELS[label]
-    return linvop.OperatorModel(linvop.Basis(ao=ao, **basis), target, **settings)
-
-
 def _joined(parts: list[dict[str, Any]]) -> float:
     return sum(p["mae"] * p["n"] for p in parts) / sum(p["n"] for p in parts)
 
@@ -202,6 +151,8 @@ _SHOWN = {
     "dipole": "dipole, me A",
     "lowdin charges": "charges, me",
     "energy": "energy, meV",
+    "occupied levels of F[P]": "occupied of F[P], meV",
+    "LUMO of F[P]": "LUMO of F[P], meV",
 }
 
 
@@ -210,7 +161,8 @@ def _notes(data: Dataset, features: str, n_test: int, n_energy: int) -> list[str
     energy = (
         [
             f"Energy of {min(n_energy, n_test)} test structures: the functional evaluated once on "
-            "the predicted matrix's density, less the same on the label's; mean absolute value."
+            "the predicted matrix's density, less the same on the label's; mean absolute value. "
+            "F[P] comes with it, and has levels for targets of either kind."
         ]
         if n_energy
         else []
@@ -236,15 +188,14 @@ def _scf_table(
     model: OperatorModel,
     test: Dataset,
     label: str,
-    say: Callable[[str], None] | None,
+    say: Callable[[str], None],
 ) -> Table:
     from linvop.scf import compare_guesses
 
     counts: dict[str, list[int]] = {}
     energies = []
     for k, record in enumerate(test):
-        if say:
-            say(f"{name}, SCF {k + 1} of {len(test)}")
+        say(f"{name}, SCF {k + 1} of {len(test)}")
         runs = compare_guesses(_mean_field(record, data.ao, data.settings.get("xc")), model)
         for run in runs:
             counts.setdefault(run.guess, []).append(run.iterations)
@@ -266,7 +217,9 @@ def _scf_table(
         f"{label!r}, checked as `initial_guess` does.",
         f"Largest difference of the converged energies: {1e3 * max(energies):.2g} meV.",
     ]
-    return Table(f"scf-{name}", f"{name}: SCF iterations by starting guess", rows, notes)
+    kind = "" if model.target == "fock" else f" ({model.target} matrices)"
+    title = f"{name}: SCF iterations by starting guess{kind}"
+    return Table(f"scf-{'density-' if kind else ''}{name}", title, rows, notes)
 
 
 def _mean_field(record: Record, ao: AOBasis, xc: str | None) -> Any:

@@ -27,6 +27,8 @@ _UNITS = {
     "lowdin charges": "e",
     "mulliken charges": "e",
     "energy": "eV",
+    "occupied levels of F[P]": "eV",
+    "LUMO of F[P]": "eV",
 }
 
 
@@ -53,8 +55,8 @@ def derived_errors(
     functional : EnergyFunctional, optional
         Of the labels (`linvop.models.energy_errors`); needed for energies.
     energy : bool or int
-        Whether energies are compared too, or of how many structures: a functional is evaluated
-        twice for each.
+        Whether energies and the levels of F[P] are compared too, or of how many structures: a
+        functional is evaluated twice for each.
 
     Returns
     -------
@@ -79,8 +81,7 @@ def derived_errors(
         else:
             errors = _errors(ours, true)
             if functional is not None and k in with_energy:
-                densities = (ours.density, true.density)
-                errors["energy"] = functional.errors(record, model.ao, *densities)
+                errors |= functional.errors(record, model.ao, ours, true)
             for name, error in errors.items():
                 found.setdefault(name, []).append(np.abs(np.ravel(error)))
     _warn_of_labels(unusable, source)

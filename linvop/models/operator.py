@@ -308,8 +308,8 @@ class OperatorModel:
         keep_elements : bool
             Whether matrices and elements are kept one by one too, for pictures.
         energy : bool or int
-            Whether energies are compared too (`linvop.models.energy_errors`), or of how many
-            structures, evenly spread: two evaluations of the functional each.
+            Whether energies and levels of F[P] are compared too (`linvop.models.energy_errors`),
+            or of how many structures, evenly spread: two evaluations of the functional each.
 
         Returns
         -------

@@ -17,7 +17,7 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.integrals import System, molecule
 
-__all__ = ["check_functional", "energies", "evaluated"]
+__all__ = ["check_functional", "evaluated", "evaluated_each"]
 
 
 def check_functional(xc: str) -> None:
@@ -60,27 +60,28 @@ def evaluated(
     energy : float, Hartree
     fock : like density, Hartree
     """
-    mf, mol = _mean_field(system, xc, state, grid_level, density.ndim == 3)
-    core = mf.get_hcore()
-    potential = mf.get_veff(mol, density)
-    energy = float(mf.energy_tot(density, core, potential))
-    return energy, np.asarray(mf.get_fock(core, None, potential, density))
+    return evaluated_each(system, [density], xc, state, grid_level)[0]
 
 
-def energies(
+def evaluated_each(
     system: System,
     densities: Sequence[np.ndarray],
     xc: str,
     state: tuple[int, int],
     grid_level: int,
-) -> np.ndarray:
-    r"""E[P] of several densities of one structure, on one grid, (n,), Hartree.
+) -> list[tuple[float, np.ndarray]]:
+    r"""E[P] and F[P] of several densities of one structure, on one grid; as `evaluated`.
 
-    Parameters as those of `evaluated`; all densities closed shells, or all open ones.
+    All densities are closed shells, or all open ones.
     """
     mf, mol = _mean_field(system, xc, state, grid_level, densities[0].ndim == 3)
     core = mf.get_hcore()
-    return np.array([mf.energy_tot(P, core, mf.get_veff(mol, P)) for P in densities], float)
+    found = []
+    for P in densities:
+        potential = mf.get_veff(mol, P)
+        fock = np.asarray(mf.get_fock(core, None, potential, P))
+        found.append((float(mf.energy_tot(P, core, potential)), fock))
+    return found
 
 
 def _mean_field(

@@ -32,7 +32,7 @@ def data() -> linvop.Dataset:
 
 def moved(matrix: np.ndarray, size: float, seed: int = 0) -> np.ndarray:
     off = size * np.random.default_rng(seed).normal(size=matrix.shape)
-    return matrix + off + off.T
+    return matrix + off + off.swapaxes(-1, -2)
 
 
 @pytest.mark.parametrize("target", ["fock", "density"])
@@ -53,15 +53,37 @@ def test_energies_are_of_second_order_and_above_the_labels(data, target):
     once, twice = error(size), error(2 * size)
     assert once > 1e-5
     assert twice == pytest.approx(4 * once, rel=0.1)
-    P = linvop.analyse(record.atoms(), **{target: moved(label, size)}, ao=data.ao).density
-    true = linvop.analyse(record.atoms(), **{target: label}, ao=data.ao).density
-    # Its sign, which the size of an error does not show, and the unit, from `analyse`'s energies.
-    assert PBE.errors(record, data.ao, P, true)[0] == pytest.approx(once)
-    absolute = [
-        linvop.analyse(record.atoms(), density=x, ao=data.ao, xc="pbe", grid_level=1).energy
-        for x in (P, true)
+    pair = [
+        linvop.analyse(record.atoms(), **{target: x}, ao=data.ao)
+        for x in (moved(label, size), label)
     ]
-    assert absolute[0] - absolute[1] == pytest.approx(once, rel=1e-3)
+    # Signs, which the size of an error does not show, and units, from what `analyse` finds.
+    errors = PBE.errors(record, data.ao, *pair)
+    assert errors["energy"][0] == pytest.approx(once)
+    absolute = [
+        linvop.analyse(record.atoms(), density=x.density, ao=data.ao, xc="pbe", grid_level=1)
+        for x in pair
+    ]
+    assert absolute[0].energy - absolute[1].energy == pytest.approx(once, rel=1e-3)
+    levels = absolute[0].orbital_energies - absolute[1].orbital_energies
+    np.testing.assert_allclose(errors["occupied levels of F[P]"], levels[:5], atol=1e-9)
+    np.testing.assert_allclose(errors["LUMO of F[P]"], levels[5:6], atol=1e-9)
+
+
+def test_levels_of_open_shells_are_those_of_each_spin(tmp_path):
+    from ase.build import molecule as named
+
+    atoms = named("O2")
+    atoms.info["spin_mult"] = 3
+    settings = {"method": "uks", "xc": "lda,vwn", "ao": "sto-3g", "grid_level": 0}
+    linvop.label([atoms], tmp_path / "o2.h5", quantities=["fock", "overlap"], **settings)
+    (record,) = linvop.Dataset.open(tmp_path / "o2.h5")
+    true = linvop.analyse(record.atoms(), fock=record.fock, ao="sto-3g")
+    ours = linvop.analyse(record.atoms(), fock=moved(record.fock, 1e-3), ao="sto-3g")
+    errors = EnergyFunctional("lda,vwn", 0).errors(record, linvop.AOBasis("sto-3g"), ours, true)
+    assert errors["occupied levels of F[P]"].shape == (9 + 7,)
+    assert errors["LUMO of F[P]"].shape == (2 - 1 + 1,)
+    assert 0 < np.abs(errors["occupied levels of F[P]"]).max() < 1.0
 
 
 def test_energies_of_a_model_for_as_many_structures_as_asked(data):
