@@ -193,13 +193,15 @@ def _scf_table(
     from linvop.scf import compare_guesses
 
     counts: dict[str, list[int]] = {}
+    failed: dict[str, int] = {}
     energies = []
     for k, record in enumerate(test):
         say(f"{name}, SCF {k + 1} of {len(test)}")
         runs = compare_guesses(_mean_field(record, data.ao, data.settings.get("xc")), model)
         for run in runs:
             counts.setdefault(run.guess, []).append(run.iterations)
-        energies.append(np.ptp([run.energy for run in runs]))
+            failed[run.guess] = failed.get(run.guess, 0) + (not run.converged)
+        energies.append(np.ptp([run.energy for run in runs if run.converged] or [0.0]))
     base = np.mean(counts["minao"])
     rows = [
         {
@@ -209,13 +211,15 @@ def _scf_table(
             "most": max(n),
             "saved beside minao": f"{100 * (1 - np.mean(n) / base):.0f} %",
             "most beyond minao": max(a - b for a, b in zip(n, counts["minao"], strict=True)),
+            "not converged": failed[guess],
         }
         for guess, n in counts.items()
     ]
     notes = [
         f"{len(test)} test structures, PySCF's default SCF settings; the model is "
         f"{label!r}, checked as `initial_guess` does.",
-        f"Largest difference of the converged energies: {1e3 * max(energies):.2g} meV.",
+        f"Largest difference of the converged energies: {1e3 * max(energies):.2g} meV. An SCF "
+        "that does not converge counts with all its iterations.",
     ]
     kind = "" if model.target == "fock" else f" ({model.target} matrices)"
     title = f"{name}: SCF iterations by starting guess{kind}"

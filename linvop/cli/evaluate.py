@@ -41,7 +41,7 @@ def evaluate_command(
     energy: Annotated[
         bool,
         typer.Option(
-            "--energy", help="Of operators also the energy: the functional of the data, evaluated."
+            "--energy", help="Of operators also the energy and levels of F[P], by the functional."
         ),
     ] = False,
     n_energy: Annotated[

@@ -9,13 +9,14 @@ r"""What an operator model corrects: a cheap operator that is known in closed fo
             152, 144105 (2020), as PySCF has it
 ``atoms``   superposition of atomic densities, block by block; of two spin channels each is half of
             it. For Fock matrices F of that density
-``minao``   F of the density of PySCF's default guess: atoms in a minimal basis, projected
+``minao``   F of the density of PySCF's default guess (atoms in a minimal basis, projected); for
+            density matrices that which fills the orbitals of this F
 ==========  =====================================================================
 
 F of superposed densities (as in the functional of J. Harris, Phys. Rev. B 31, 1770 (1985)) takes
 one evaluation of the functional, as one SCF iteration does, and leaves the response of the density
-alone, which is the part that is hard to learn: with 200 ethanols the error falls by a fifth only,
-and no iteration of an SCF is saved (docs/operators.md).
+alone. It pays most between atoms and across molecules: bonds and their conjugation are in the
+orbitals of F, and the rest is of shorter range (docs/operators.md). Filled orbitals need a gap.
 """
 
 from __future__ import annotations
@@ -25,20 +26,26 @@ from functools import lru_cache
 import numpy as np
 
 from linvop.errors import InputError
-from linvop.integrals import System, molecule
+from linvop.integrals import System, molecule, overlap
 from linvop.models.functional import Functional
 from linvop.models.recent import RecentArrays
+from linvop.observables.density import aufbau_density
+from linvop.observables.lowdin import square_roots
+from linvop.observables.orbitals import orbitals
 from linvop.orbitals.shells import AOBasis
 
-__all__ = ["BASELINES", "baseline", "checked_baseline", "needs_functional"]
+__all__ = ["BASELINES", "baseline", "checked_baseline", "density_baseline", "needs_functional"]
 
-BASELINES = {"fock": ("none", "core", "sap", "atoms", "minao"), "density": ("none", "atoms")}
+BASELINES = {
+    "fock": ("none", "core", "sap", "atoms", "minao"),
+    "density": ("none", "atoms", "minao"),
+}
 """By target."""
 
 
 def needs_functional(name: str, target: str) -> bool:
-    """Whether a baseline is a derivative of the functional of the labels."""
-    return target == "fock" and name in ("atoms", "minao")
+    """Whether a baseline takes the functional of the labels."""
+    return name == "minao" or (target == "fock" and name == "atoms")
 
 
 _SAP = "sapgraspsmall"
@@ -81,6 +88,48 @@ def baseline(name: str, system: System, functional: Functional | None = None) ->
         return _atomic_densities(system)
     core = system.integral("int1e_kin_sph") + system.integral("int1e_nuc_sph")
     return core if name == "core" else core + _atomic_potentials(system)
+
+
+def density_baseline(
+    name: str,
+    system: System,
+    functional: Functional | None,
+    state: tuple[int, int],
+    n_channels: int,
+) -> np.ndarray | None:
+    r"""The baseline of a density matrix, of each spin channel.
+
+    Parameters
+    ----------
+    name, system, functional
+        As of `baseline`.
+    state : (int, int)
+        Charge and multiplicity.
+    n_channels : int
+        1: both spins together; 2: (alpha, beta).
+
+    Returns
+    -------
+    (n_channels, n_ao, n_ao) float64, PySCF's order; None for ``none``
+
+    Raises
+    ------
+    InputError
+        For orbitals that are to be filled and have no gap.
+    """
+    known = baseline(name, system, functional)
+    if known is None:
+        return None
+    if name != "minao":
+        return np.stack([known / n_channels] * n_channels)
+    n, unpaired = sum(system.numbers) - state[0], state[1] - 1
+    inverse_root = square_roots(overlap(system))[1]
+    filled = ((n + unpaired) // 2, (n - unpaired) // 2)[:n_channels]
+    where = f"baseline minao, F of superposed atoms of {''.join(system.layout.symbols)}"
+    found = [orbitals(known, inverse_root, n_filled, where) for n_filled in filled]
+    return np.stack([aufbau_density(c.coefficients, c.n_occupied) for c in found]) * (
+        3 - n_channels
+    )
 
 
 def _fock_of_atoms(name: str, system: System, functional: Functional) -> np.ndarray:

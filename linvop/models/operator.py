@@ -67,7 +67,8 @@ class OperatorModel:
     baseline : str, optional
         What the model corrects (`linvop.models.baselines`); default "sap" for Fock matrices and
         "atoms" for density matrices. "minao" leaves less to learn, for one evaluation
-        of the functional in each prediction: on 200 ethanols four fifths of the error.
+        of the functional in each prediction; it serves both best with `orthogonal`
+        (docs/operators.md).
     orthogonal : bool
         Whether the matrix is learned between Lowdin orbitals, ``S^-1/2 F S^-1/2`` or
         ``S^1/2 P S^1/2``, instead of AOs.
@@ -409,7 +410,8 @@ class OperatorModel:
     def frame(self, atoms: Atoms) -> OperatorFrame:
         """How this structure's matrices become blocks."""
         system = System.from_atoms(atoms, self.ao_)
-        return OperatorFrame(system, self.target, self.baseline, self.orthogonal, self.functional_)
+        settings = self.target, self.baseline, self.orthogonal, self.functional_, self.state_
+        return OperatorFrame(system, *settings)
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):

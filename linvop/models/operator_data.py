@@ -13,7 +13,7 @@ from linvop.features.basis import ordered_species
 from linvop.integrals import System, overlap
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
-from linvop.models.baselines import baseline
+from linvop.models.baselines import baseline, density_baseline
 from linvop.models.functional import Functional
 from linvop.observables.lowdin import square_roots
 from linvop.orbitals.blocks import couple, uncouple
@@ -100,6 +100,8 @@ class OperatorFrame:
     orthogonal : bool
     functional : Functional or None
         Where the baseline needs one.
+    state : (int, int)
+        Charge and multiplicity.
     """
 
     system: System
@@ -107,6 +109,7 @@ class OperatorFrame:
     baseline: str
     orthogonal: bool
     functional: Functional | None = None
+    state: tuple[int, int] = (0, 1)
 
     @property
     def layout(self) -> AOLayout:
@@ -123,8 +126,8 @@ class OperatorFrame:
         """
         known, T = self._known(len(matrices)), self._transformation(False)
         found: dict[OperatorBlock, list[np.ndarray]] = {}
-        for matrix in matrices:
-            one = matrix if known is None else matrix - known
+        for k, matrix in enumerate(matrices):
+            one = matrix if known is None else matrix - known[k]
             one = one if T is None else T @ one @ T
             for block, values in to_blocks(
                 couple(to_m_order(one, self.layout), self.layout)
@@ -142,7 +145,7 @@ class OperatorFrame:
             own = {b: np.array_split(v, n_channels, axis=2)[k] for b, v in blocks.items()}
             one = from_m_order(uncouple(from_blocks(own, template)), self.layout)
             one = one if T is None else T @ one @ T
-            one = one if known is None else one + known
+            one = one if known is None else one + known[k]
             out[k] = 0.5 * (one + one.T)
         return out
 
@@ -185,12 +188,15 @@ class OperatorFrame:
         return np.searchsorted(every, atoms @ [n, 1])
 
     def _known(self, n_channels: int) -> np.ndarray | None:
-        """M0 of one spin channel: a density is shared out, a Fock matrix is that of either spin."""
-        known = self._baseline
-        return known / n_channels if known is not None and self.target == "density" else known
+        """M0 of each spin channel; a Fock matrix is that of either spin."""
+        if self.target == "density":
+            settings = self.functional, self.state, n_channels
+            return density_baseline(self.baseline, self.system, *settings)
+        known = self._fock_baseline
+        return None if known is None else np.stack([known] * n_channels)
 
     @cached_property
-    def _baseline(self) -> np.ndarray | None:
+    def _fock_baseline(self) -> np.ndarray | None:
         return baseline(self.baseline, self.system, self.functional)
 
     def _transformation(self, back: bool) -> np.ndarray | None:

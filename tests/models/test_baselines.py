@@ -8,7 +8,13 @@ from ase.build import molecule as named
 
 from linvop.errors import InputError
 from linvop.integrals import System, molecule
-from linvop.models.baselines import baseline, checked_baseline
+from linvop.models.baselines import (
+    BASELINES,
+    baseline,
+    checked_baseline,
+    density_baseline,
+    needs_functional,
+)
 from linvop.models.functional import Functional
 
 
@@ -74,8 +80,49 @@ def test_fock_matrices_of_superposed_densities_are_pyscfs(name, guess, symbols):
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
+@pytest.mark.parametrize(("symbols", "state"), [("H2O", (0, 1)), ("NH2", (0, 2)), ("NO", (1, 1))])
+def test_the_density_of_f_of_superposed_atoms_is_one_scf_step(symbols, state):
+    from pyscf import dft
+
+    system = System.from_atoms(named(symbols), "6-31g")
+    mol = molecule(system, *state)
+    n_channels = 1 if state[1] == 1 else 2
+    mf = (dft.RKS if n_channels == 1 else dft.UKS)(mol, xc="lda,vwn")
+    mf.grids.level = 1
+    guess = mf.get_init_guess(molecule(system), "minao")
+    closed = dft.RKS(molecule(system, sum(system.numbers) % 2), xc="lda,vwn")
+    closed.grids.level = 1
+    F = closed.get_fock(dm=guess.sum(axis=0) if guess.ndim == 3 else guess)
+    energies, C = mf.eig(F if n_channels == 1 else np.stack([F, F]), mf.get_ovlp())
+    expected = mf.make_rdm1(C, mf.get_occ(energies, C))
+    found = density_baseline("minao", system, Functional("lda,vwn", 1), state, n_channels)
+    assert found.shape[0] == n_channels
+    np.testing.assert_allclose(found, np.reshape(expected, found.shape), atol=1e-7)
+
+
+def test_spin_channels_share_what_needs_no_orbitals():
+    system = System.from_atoms(named("NO"), "sto-3g")
+    both = density_baseline("atoms", system, None, (0, 2), 2)
+    np.testing.assert_allclose(both.sum(axis=0), baseline("atoms", system), atol=1e-14)
+    assert density_baseline("none", system, None, (0, 2), 2) is None
+
+
+def test_filled_orbitals_need_a_gap():
+    system = System.from_atoms(named("O2"), "sto-3g")
+    with pytest.raises(InputError, match="superposed atoms of OO: its levels 8 and 9 are .* apart"):
+        density_baseline("minao", system, Functional("lda,vwn", 1), (0, 1), 1)
+
+
 def test_names():
     assert checked_baseline("none", "fock") == "none"
     assert baseline("none", System.from_atoms(named("H2O"), "sto-3g")) is None
-    with pytest.raises(InputError, match="expected one of none, atoms for density, got 'core'"):
+    with pytest.raises(
+        InputError, match="expected one of none, atoms, minao for density, got 'core'"
+    ):
         checked_baseline("core", "density")
+    needing = [(t, n) for t, n in every() if needs_functional(n, t)]
+    assert needing == [("fock", "atoms"), ("fock", "minao"), ("density", "minao")]
+
+
+def every():
+    return [(target, name) for target, names in BASELINES.items() for name in names]

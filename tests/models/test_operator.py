@@ -337,6 +337,27 @@ def test_on_the_fock_matrix_of_atoms(tmp_path):
         linvop.EffectiveOperatorModel(basis, baseline="minao")
 
 
+def test_density_matrices_on_one_step_of_scf(tmp_path):
+    """What is left to learn is smaller, and the file knows the functional and the state."""
+    data = linvop.Dataset.open(linvop.data.water()).having("density")
+    basis = linvop.Basis("def2-svp", kappa=1, metric="overlap")
+    found = {}
+    for name in ("atoms", "minao"):
+        model = linvop.OperatorModel(basis, "density", baseline=name, orthogonal=True)
+        found[name] = model.fit(data[:12]).score(data[100:104])
+    for key in ("all", "dipole", "lowdin charges"):
+        assert found["minao"][key]["mae"] < 0.5 * found["atoms"][key]["mae"], key
+    model.save(tmp_path / "m.h5")
+    again = linvop.load(tmp_path / "m.h5")
+    atoms = data[100].atoms()
+    np.testing.assert_array_equal(again.predict(atoms), model.predict(atoms))
+    # The baseline has the right number of electrons, and each wrong coefficient would show here.
+    frame = model.frame(atoms)
+    blocks = {b: np.zeros_like(v) for b, v in frame.to_blocks(data[100].density[None]).items()}
+    (P,) = frame.to_matrices(blocks, 1)
+    assert np.sum(P * data[100].overlap) == pytest.approx(10, abs=1e-9)
+
+
 def test_a_part_of_a_data_set_names_the_frames_of_the_whole():
     data = water_set(6, "fock")
     records = [data[k] for k in range(5)] + [replace(data[5], fock=None)]
