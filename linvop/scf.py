@@ -8,7 +8,8 @@ handed out it must be at least as close to self-consistent as PySCF's own guess,
 .. math:: \| F[P] P S - S P F[P] \| \le \| F[P_0] P_0 S - S P_0 F[P_0] \| ,
 
 with F the mean field's own: one Fock matrix for each of the two. Otherwise PySCF's is handed out,
-with a warning that says so. A model of one functional is a fair guess for another one.
+with a warning that says so. F[P] is there by then, and what is handed out fills its orbitals: what
+the first cycle of the SCF would make of P. A model of one functional is a fair guess for another.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     Model = OperatorModel | EffectiveOperatorModel | str | Path
 
-__all__ = ["GuessRun", "GuessWarning", "compare_guesses", "initial_guess"]
+__all__ = ["GuessRun", "GuessWarning", "compare_guesses", "initial_guess", "run_scf"]
 
 _GUESSES = ("minao", "atom", "huckel", "mod_huckel", "sap", "vsap", "1e", "hcore")
 """Names for which PySCF does something else than its default."""
@@ -61,14 +62,15 @@ def initial_guess(mf: Any, model: Model, *, check: bool = True) -> np.ndarray:
         operator, which serves mean fields in its small basis.
     check : bool
         Whether the guess is compared with PySCF's own (``mf.init_guess``). It takes two Fock
-        matrices, the price of two cycles; without it only a model's density that cannot be purified
-        makes way for PySCF's.
+        matrices, the price of two cycles, of which one saves the SCF its first cycle; without it
+        only a model's density that cannot be purified makes way for PySCF's.
 
     Returns
     -------
     (n_ao, n_ao), or (2, n_ao, n_ao) for UHF and UKS
-        Idempotent, with the molecule's number of electrons. PySCF's own guess, which need not be
-        either, where the model's is worse (`GuessWarning`, naming both figures).
+        Idempotent, with the molecule's number of electrons; checked ones are filled as the mean
+        field fills orbitals (``mf.get_occ``). PySCF's own guess, which need not be either, where
+        the model's is worse (`GuessWarning`, naming both figures).
 
     Raises
     ------
@@ -91,14 +93,15 @@ def initial_guess(mf: Any, model: Model, *, check: bool = True) -> np.ndarray:
         return P
     own = _pyscf_guess(mf)
     S = mf.get_ovlp()
-    ours, theirs = (commutator_norm(_fock(mf, x), x, S) for x in (P, own))
+    fock = _fock(mf, P)
+    ours, theirs = commutator_norm(fock, P, S), commutator_norm(_fock(mf, own), own, S)
     if not ours <= theirs:
         return _own_guess(
             mf,
             f"|FPS - SPF| is {ours:.3g} Hartree for the model's and {theirs:.3g} for its own",
             own,
         )
-    return P
+    return _filled(mf, fock, S)
 
 
 @dataclass(frozen=True)
@@ -114,16 +117,23 @@ class GuessRun:
     energy : float, eV
         Total.
     converged : bool
+    beforehand : int
+        Fock matrices that the guess took: two for its check, one for a baseline that has one.
     """
 
     guess: str
     iterations: int
     energy: float
     converged: bool
+    beforehand: int = 0
 
 
 def compare_guesses(
-    mf: Any, model: Model, names: Sequence[str] = ("minao", "atom", "huckel")
+    mf: Any,
+    model: Model,
+    names: Sequence[str] = ("minao", "atom", "huckel"),
+    *,
+    check: bool = True,
 ) -> list[GuessRun]:
     r"""Run the SCF from PySCF's guesses and from the model's.
 
@@ -134,6 +144,8 @@ def compare_guesses(
     model : OperatorModel, or the path of one
     names : sequence of str
         Of PySCF's guesses: minao, atom, huckel, mod_huckel, sap, vsap, 1e, hcore.
+    check : bool
+        As for `initial_guess`.
 
     Returns
     -------
@@ -149,18 +161,22 @@ def compare_guesses(
     unknown = [name for name in names if name not in _GUESSES]
     if isinstance(names, str) or unknown:
         raise InputError(f"names: expected some of {', '.join(_GUESSES)}, got {names!r}")
-    runs = [_run(mf, "linvop", initial_guess(mf, model))]
-    runs += [_run(mf, name, np.asarray(mf.get_init_guess(mf.mol, name))) for name in names]
+    model = operator_of(model)
+    beforehand = 2 * check + (model.functional_ is not None)
+    runs = [run_scf(mf, "linvop", initial_guess(mf, model, check=check), beforehand)]
+    runs += [run_scf(mf, name, np.asarray(mf.get_init_guess(mf.mol, name))) for name in names]
     return runs
 
 
-def _run(mf: Any, name: str, dm0: np.ndarray) -> GuessRun:
+def run_scf(mf: Any, name: str, dm0: np.ndarray, beforehand: int = 0) -> GuessRun:
+    r"""The SCF of a copy of a mean field from a density, called `name`."""
     own = mf.copy()  # copy.copy leaves out what direct SCF screens integrals with
     own.chkfile = None
     cycles = []
     own.callback = lambda env: cycles.append(env["cycle"])
     own.kernel(dm0=dm0)
-    return GuessRun(name, len(cycles), float(own.e_tot) * HARTREE, bool(own.converged))
+    energy = float(own.e_tot) * HARTREE
+    return GuessRun(name, len(cycles), energy, bool(own.converged), beforehand)
 
 
 def _pyscf_guess(mf: Any) -> np.ndarray:
@@ -178,6 +194,13 @@ def _fock(mf: Any, P: np.ndarray) -> np.ndarray:
     """F[P] without DIIS, damping or level shift."""
     core = mf.get_hcore()
     return np.asarray(mf.get_fock(core, mf.get_ovlp(), mf.get_veff(mf.mol, P), P))
+
+
+def _filled(mf: Any, fock: np.ndarray, S: np.ndarray) -> np.ndarray:
+    """The density of the orbitals of F, occupied as the mean field does."""
+    own = mf.copy()
+    energies, orbitals = own.eig(fock, S)
+    return np.array(own.make_rdm1(orbitals, own.get_occ(energies, orbitals)))
 
 
 def _atoms(mf: Any, model: OperatorModel) -> Atoms:

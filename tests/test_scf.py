@@ -37,6 +37,7 @@ class Known:
     target: str = "fock"
     state_: tuple[int, int] = (0, 1)
     ao: Any = None
+    functional_: None = None
 
     def __post_init__(self) -> None:
         self.ao = linvop.AOBasis(AO) if self.ao is None else self.ao
@@ -153,6 +154,24 @@ def test_closed_shell_model_serves_spin_channels_and_back(converged, target):
     two = np.stack([closed.matrix] * 2) / (2 if target == "density" else 1)
     back = linvop.initial_guess(mean_field("RHF"), Known(two, target))
     np.testing.assert_allclose(back, converged["RHF"].make_rdm1(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checked_guess_is_one_step_of_scf_ahead(converged, kind):
+    """The check's Fock matrix is not thrown away: its orbitals are what the SCF goes on with."""
+    mf = mean_field(kind)
+    model = known(converged[kind], "fock", noise=1e-3)
+    plain = linvop.initial_guess(mf, model, check=False)
+    S = mf.get_ovlp()
+    F = mf.get_fock(mf.get_hcore(), S, mf.get_veff(mf.mol, plain), plain)
+    energies, C = mf.eig(F, S)
+    step = mf.make_rdm1(C, mf.get_occ(energies, C))
+    assert np.abs(step - plain).max() > 1e-4
+    np.testing.assert_allclose(linvop.initial_guess(mf, model), step, atol=1e-10)
+    (checked,) = linvop.compare_guesses(mf, model, names=())
+    (unchecked,) = linvop.compare_guesses(mf, model, names=(), check=False)
+    assert (checked.beforehand, unchecked.beforehand) == (2, 0)
+    assert checked.iterations <= unchecked.iterations  # DIIS has one matrix less to go by
 
 
 def rubbish(kind: str) -> np.ndarray:

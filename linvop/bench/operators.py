@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from linvop.io.records import Record
     from linvop.models.operator import OperatorModel
     from linvop.orbitals.shells import AOBasis
+    from linvop.scf import GuessRun
 
 __all__ = ["measure_operators"]
 
@@ -190,40 +192,62 @@ def _scf_table(
     label: str,
     say: Callable[[str], None],
 ) -> Table:
-    from linvop.scf import compare_guesses
-
-    counts: dict[str, list[int]] = {}
-    failed: dict[str, int] = {}
-    energies = []
+    runs: dict[str, list[GuessRun]] = {}
     for k, record in enumerate(test):
         say(f"{name}, SCF {k + 1} of {len(test)}")
-        runs = compare_guesses(_mean_field(record, data.ao, data.settings.get("xc")), model)
-        for run in runs:
-            counts.setdefault(run.guess, []).append(run.iterations)
-            failed[run.guess] = failed.get(run.guess, 0) + (not run.converged)
-        energies.append(np.ptp([run.energy for run in runs if run.converged] or [0.0]))
-    base = np.mean(counts["minao"])
-    rows = [
-        {
-            "guess": guess,
-            "iterations": float(np.mean(n)),
-            "fewest": min(n),
-            "most": max(n),
-            "saved beside minao": f"{100 * (1 - np.mean(n) / base):.0f} %",
-            "most beyond minao": max(a - b for a, b in zip(n, counts["minao"], strict=True)),
-            "not converged": failed[guess],
-        }
-        for guess, n in counts.items()
-    ]
+        mf = _mean_field(record, data.ao, data.settings.get("xc"))
+        for run in _runs(mf, model, record):
+            runs.setdefault(run.guess, []).append(run)
+    base = np.array([run.iterations for run in runs["minao"]])
+    rows = [_scf_row(guess, found, base) for guess, found in runs.items()]
+    energies = np.array([[run.energy for run in found] for found in runs.values()])
+    converged = np.array([[run.converged for run in found] for found in runs.values()])
+    spread = np.ptp(np.where(converged, energies, energies[:1]), axis=0)
     notes = [
-        f"{len(test)} test structures, PySCF's default SCF settings; the model is "
-        f"{label!r}, checked as `initial_guess` does.",
-        f"Largest difference of the converged energies: {1e3 * max(energies):.2g} meV. An SCF "
-        "that does not converge counts with all its iterations.",
+        f"{len(test)} test structures, PySCF's default SCF settings; the model is {label!r}. "
+        "An SCF that does not converge counts with all its iterations.",
+        "Beforehand: Fock matrices that the guess took; two check the model's, as "
+        "`initial_guess` does by default, and one of these is diagonalised. Unchecked is the "
+        "prediction as it is; with less of its error it is moved towards the label.",
+        f"Largest difference of the converged energies: {1e3 * spread.max():.2g} meV.",
     ]
     kind = "" if model.target == "fock" else f" ({model.target} matrices)"
     title = f"{name}: SCF iterations by starting guess{kind}"
     return Table(f"scf-{'density-' if kind else ''}{name}", title, rows, notes)
+
+
+_LESS = {"half": 0.5, "a tenth": 0.1}
+"""Shares of the error of a prediction."""
+
+
+def _runs(mf: Any, model: OperatorModel, record: Record) -> list[GuessRun]:
+    """One structure from every guess, and from the model's with less of its error."""
+    from linvop.observables.analysis import analyse
+    from linvop.scf import compare_guesses, run_scf
+
+    (unchecked,) = compare_guesses(mf, model, names=(), check=False)
+    found = [*compare_guesses(mf, model), replace(unchecked, guess="linvop, unchecked")]
+    label = getattr(record, model.target)
+    off = np.asarray(model.predict(record.atoms())) - label
+    for name, share in _LESS.items():
+        nearer: dict[str, Any] = {model.target: label + share * off, "ao": model.ao}
+        P = analyse(record.atoms(), **nearer).density
+        found.append(run_scf(mf, f"linvop, unchecked, {name} of its error", P))
+    return found
+
+
+def _scf_row(guess: str, runs: list[GuessRun], base: np.ndarray) -> dict[str, Any]:
+    n = np.array([run.iterations for run in runs])
+    return {
+        "guess": guess,
+        "iterations": float(n.mean()),
+        "fewest": int(n.min()),
+        "most": int(n.max()),
+        "saved beside minao": f"{100 * (1 - n.mean() / base.mean()):.0f} %",
+        "most beyond minao": int((n - base).max()),
+        "beforehand": max(run.beforehand for run in runs),
+        "not converged": sum(not run.converged for run in runs),
+    }
 
 
 def _mean_field(record: Record, ao: AOBasis, xc: str | None) -> Any:

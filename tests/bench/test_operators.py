@@ -72,7 +72,7 @@ def test_the_command_prints_what_was_measured():
 
 
 def test_what_is_measured_is_kept_though_the_run_fails_later(tmp_path, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **settings):
         raise InputError("SCF: no luck")
 
     monkeypatch.setattr("linvop.scf.compare_guesses", fail)
