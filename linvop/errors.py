@@ -6,7 +6,7 @@ atom or key. The command line prints it as one line and exits with status 2.
 
 from __future__ import annotations
 
-__all__ = ["ConvergenceError", "FileFormatError", "InputError"]
+__all__ = ["ConvergenceError", "FileFormatError", "GapError", "InputError"]
 
 
 class InputError(ValueError):
@@ -19,3 +19,7 @@ class FileFormatError(InputError):
 
 class ConvergenceError(InputError):
     """A calculation that did not converge and whose result is therefore not used."""
+
+
+class GapError(InputError):
+    """Orbitals that are not defined: the last occupied and the first empty level coincide."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linvop.conventions import BOHR, HARTREE
-from linvop.errors import InputError
+from linvop.errors import GapError, InputError
 from linvop.integrals import System
 from linvop.models.loading import operator_of
 from linvop.observables.analysis import analyse
@@ -81,7 +81,10 @@ def initial_guess(mf: Any, model: Model, *, check: bool = True) -> np.ndarray:
     """
     model = operator_of(model)
     atoms = _atoms(mf, model)
-    predicted = _like(mf, np.asarray(model.predict(atoms)), model.target)
+    try:
+        predicted = _like(mf, np.asarray(model.predict(atoms)), model.target)
+    except GapError as error:
+        return _own_guess(mf, f"the model predicts nothing: {error}")
     try:
         if model.target == "fock":
             P = analyse(atoms, fock=predicted, ao=model.ao).density

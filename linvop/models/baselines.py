@@ -114,7 +114,7 @@ def density_baseline(
 
     Raises
     ------
-    InputError
+    GapError
         For orbitals that are to be filled and have no gap.
     """
     known = baseline(name, system, functional)
@@ -125,7 +125,7 @@ def density_baseline(
     n, unpaired = sum(system.numbers) - state[0], state[1] - 1
     inverse_root = square_roots(overlap(system))[1]
     filled = ((n + unpaired) // 2, (n - unpaired) // 2)[:n_channels]
-    where = f"baseline minao, F of superposed atoms of {''.join(system.layout.symbols)}"
+    where = "baseline minao, F of superposed atoms"
     found = [orbitals(known, inverse_root, n_filled, where) for n_filled in filled]
     return np.stack([aufbau_density(c.coefficients, c.n_occupied) for c in found]) * (
         3 - n_channels

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from linvop.errors import InputError
+from linvop.errors import GapError, InputError
 from linvop.features.basis import Basis
 from linvop.features.block_features import BlockFeatures
 from linvop.features.design import Progress
@@ -256,6 +256,8 @@ class OperatorModel:
         ------
         InputError
             If the model is not fitted, and for structures of other species, charge or spin.
+        GapError
+            If the baseline fills orbitals (density matrices on "minao") that have no gap.
 
         Warns
         -----
@@ -271,14 +273,17 @@ class OperatorModel:
         warn_outside(self.domain_, several, atom_counts(several, self.species_), source)
         features = self.features()
 
-        def one(atoms: Atoms) -> np.ndarray:
-            return self._predicted(features, atoms)
+        def one(k: int) -> np.ndarray:
+            try:
+                return self._predicted(features, several[k])
+            except GapError as error:  # of a baseline that fills orbitals
+                raise GapError(f"{source}: frame {k}: {error}") from error
 
         if single:
-            return one(several[0])
+            return one(0)
         out = []
         with one_thread_each(workers or available_cores()) as pool:
-            for matrix in pool.map(one, several):
+            for matrix in pool.map(one, range(len(several))):
                 out.append(matrix)
                 if progress is not None:
                     progress(len(out), len(several))

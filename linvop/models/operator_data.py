@@ -11,6 +11,7 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
 from linvop.integrals import System, overlap
+from linvop.io.matrices import checked_matrix
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
 from linvop.models.baselines import baseline, density_baseline
@@ -63,6 +64,7 @@ def operator_set(data: Dataset, target: str, source: str = "data") -> OperatorSe
     Raises
     ------
     InputError
+        Else, and for matrices of another shape, not finite or not symmetric.
     """
     records = list(data)
     if not records:
@@ -77,6 +79,10 @@ def operator_set(data: Dataset, target: str, source: str = "data") -> OperatorSe
     if len(channels) > 1:
         raise InputError(f"{source}: expected closed shells or open shells, got both")
     frames = check_frames([r.atoms() for r in records], source=source)
+    for k, record in enumerate(records):
+        n_ao = AOLayout(tuple(record.numbers.tolist()), data.ao).n_ao
+        where = f"{source}: frame {k}: {target}"
+        checked_matrix(getattr(record, target), n_ao, channels[0] == 2, where)
     state = require_one_state(frames, source)
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     return OperatorSet(frames, records, species, state, channels[0], source)

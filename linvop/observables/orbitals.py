@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linvop.errors import InputError
+from linvop.errors import GapError
 
 __all__ = ["SMALLEST_GAP", "Orbitals", "orbitals"]
 
@@ -72,13 +72,13 @@ def orbitals(F: np.ndarray, inverse_root: np.ndarray, n_occupied: int, where: st
 
     Raises
     ------
-    InputError
+    GapError
         For a gap between the last occupied and the first empty orbital below `SMALLEST_GAP`.
     """
     energies, turned = np.linalg.eigh(inverse_root @ F @ inverse_root)
     found = Orbitals(energies, inverse_root @ turned, n_occupied)
     if found.lumo - found.homo < SMALLEST_GAP:  # False where one of them is NaN
-        raise InputError(
+        raise GapError(
             f"{where}: its levels {n_occupied} and {n_occupied + 1} are "
             f"{found.lumo - found.homo:.1e} Hartree apart, so that the {n_occupied} occupied "
             f"orbitals are not defined; expected a gap above {SMALLEST_GAP:g} Hartree"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.build import molecule as named
 
-from linvop.errors import InputError
+from linvop.errors import GapError, InputError
 from linvop.integrals import System, molecule
 from linvop.models.baselines import (
     BASELINES,
@@ -109,7 +109,7 @@ def test_spin_channels_share_what_needs_no_orbitals():
 
 def test_filled_orbitals_need_a_gap():
     system = System.from_atoms(named("O2"), "sto-3g")
-    with pytest.raises(InputError, match="superposed atoms of OO: its levels 8 and 9 are .* apart"):
+    with pytest.raises(GapError, match="superposed atoms: its levels 8 and 9 are .* apart"):
         density_baseline("minao", system, Functional("lda,vwn", 1), (0, 1), 1)
 
 

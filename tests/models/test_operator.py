@@ -8,15 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import Atoms
+from pyscf import dft
 
 import linvop
-from linvop.errors import FileFormatError, InputError
-from linvop.integrals import System, overlap, potential
+from linvop.errors import FileFormatError, GapError, InputError
+from linvop.integrals import System, molecule, overlap, potential
 from linvop.models.baselines import baseline
 from linvop.models.domain import ExtrapolationWarning
 from linvop.observables.lowdin import square_roots
 from linvop.orbitals.operator_blocks import operator_blocks
 from linvop.orbitals.shells import AOBasis
+from linvop.scf import GuessWarning
 from linvop.testing import assert_equivariant_operator, random_molecule, random_operator_model
 
 SMALL = {"kappa": 2, "nu_pair": (1, 0), "pair_max_degree": (None, 5)}
@@ -351,11 +353,39 @@ def test_density_matrices_on_one_step_of_scf(tmp_path):
     again = linvop.load(tmp_path / "m.h5")
     atoms = data[100].atoms()
     np.testing.assert_array_equal(again.predict(atoms), model.predict(atoms))
+    # Two hydrogen atoms far apart: the orbitals of the baseline have no gap.
+    apart = Atoms("HH", positions=[[0, 0, 0], [0, 0, 60.0]])
+    with pytest.raises(GapError, match=r"^frames: frame 1: baseline minao.* levels 1 and 2 are"):
+        model.predict([atoms, apart])
+    mf = dft.RKS(molecule(System.from_atoms(apart, model.ao)), xc="pbe")
+    with pytest.warns(GuessWarning, match="the model predicts nothing: frames: frame 0"):
+        guess = linvop.initial_guess(mf, model)
+    np.testing.assert_allclose(guess, mf.get_init_guess(mf.mol, "minao"), atol=1e-12)
     # The baseline has the right number of electrons, and each wrong coefficient would show here.
     frame = model.frame(atoms)
     blocks = {b: np.zeros_like(v) for b, v in frame.to_blocks(data[100].density[None]).items()}
     (P,) = frame.to_matrices(blocks, 1)
     assert np.sum(P * data[100].overlap) == pytest.approx(10, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda F: np.where(np.eye(len(F)), np.nan, F), "expected finite numbers"),
+        (lambda F: F + np.eye(len(F), k=1), "expected a symmetric matrix; it is off by 1"),
+        (lambda F: F[:5, :5], r"expected real numbers of shape \(7, 7\), got .* \(5, 5\)"),
+    ],
+)
+def test_matrices_that_are_none_are_named(spoil, message):
+    data = water_set(4, "fock")
+    records = list(data)
+    records[2] = replace(records[2], fock=spoil(records[2].fock))
+    spoilt = linvop.Dataset(records, data.ao)
+    model = linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1))
+    with pytest.raises(InputError, match=f"^data: frame 2: fock: {message}"):
+        model.fit(spoilt)
+    with pytest.raises(InputError, match=f"frame 2: fock: {message}"):
+        model.fit(data).score(spoilt)
 
 
 def test_a_part_of_a_data_set_names_the_frames_of_the_whole():
