@@ -8,8 +8,9 @@ handed out it must be at least as close to self-consistent as PySCF's own guess,
 .. math:: \| F[P] P S - S P F[P] \| \le \| F[P_0] P_0 S - S P_0 F[P_0] \| ,
 
 with F the mean field's own: one Fock matrix for each of the two. Otherwise PySCF's is handed out,
-with a warning that says so. F[P] is there by then, and what is handed out fills its orbitals: what
-the first cycle of the SCF would make of P. A model of one functional is a fair guess for another.
+with a warning that says so. The orbitals of F[P], which are there by then, are no better a start: an
+undamped step may move charge too far, and DIIS has one matrix less. A model of one functional is a
+fair guess for another.
 """
 
 from __future__ import annotations
@@ -62,15 +63,14 @@ def initial_guess(mf: Any, model: Model, *, check: bool = True) -> np.ndarray:
         operator, which serves mean fields in its small basis.
     check : bool
         Whether the guess is compared with PySCF's own (``mf.init_guess``). It takes two Fock
-        matrices, the price of two cycles, of which one saves the SCF its first cycle; without it
-        only a model's density that cannot be purified makes way for PySCF's.
+        matrices, the price of two cycles; without it only a prediction that cannot be purified or
+        filled makes way for PySCF's.
 
     Returns
     -------
     (n_ao, n_ao), or (2, n_ao, n_ao) for UHF and UKS
-        Idempotent, with the molecule's number of electrons; checked ones are filled as the mean
-        field fills orbitals (``mf.get_occ``). PySCF's own guess, which need not be either, where
-        the model's is worse (`GuessWarning`, naming both figures).
+        Idempotent, with the molecule's number of electrons. PySCF's own guess, which need not be
+        either, where the model's is worse (`GuessWarning`, naming both figures).
 
     Raises
     ------
@@ -96,15 +96,14 @@ def initial_guess(mf: Any, model: Model, *, check: bool = True) -> np.ndarray:
         return P
     own = _pyscf_guess(mf)
     S = mf.get_ovlp()
-    fock = _fock(mf, P)
-    ours, theirs = commutator_norm(fock, P, S), commutator_norm(_fock(mf, own), own, S)
+    ours, theirs = (commutator_norm(_fock(mf, x), x, S) for x in (P, own))
     if not ours <= theirs:
         return _own_guess(
             mf,
             f"|FPS - SPF| is {ours:.3g} Hartree for the model's and {theirs:.3g} for its own",
             own,
         )
-    return _filled(mf, fock, S)
+    return P
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ def run_scf(mf: Any, name: str, dm0: np.ndarray, beforehand: int = 0) -> GuessRu
     own = mf.copy()  # copy.copy leaves out what direct SCF screens integrals with
     own.chkfile = None
     cycles = []
-    own.callback = lambda env: cycles.append(env["cycle"])
+    own.callback = lambda env: cycles.append(1)  # second-order solvers do not count for us
     own.kernel(dm0=dm0)
     energy = float(own.e_tot) * HARTREE
     return GuessRun(name, len(cycles), energy, bool(own.converged), beforehand)
@@ -197,13 +196,6 @@ def _fock(mf: Any, P: np.ndarray) -> np.ndarray:
     """F[P] without DIIS, damping or level shift."""
     core = mf.get_hcore()
     return np.asarray(mf.get_fock(core, mf.get_ovlp(), mf.get_veff(mf.mol, P), P))
-
-
-def _filled(mf: Any, fock: np.ndarray, S: np.ndarray) -> np.ndarray:
-    """The density of the orbitals of F, occupied as the mean field does."""
-    own = mf.copy()
-    energies, orbitals = own.eig(fock, S)
-    return np.array(own.make_rdm1(orbitals, own.get_occ(energies, orbitals)))
 
 
 def _atoms(mf: Any, model: OperatorModel) -> Atoms:

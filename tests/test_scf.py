@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import linvop
 from linvop.conventions import HARTREE
 from linvop.errors import InputError
 from linvop.integrals import System, molecule, overlap
+from linvop.models.functional import Functional
 from linvop.scf import GuessWarning
 
 WATER = Atoms("OH2", [[0.0, 0.1, 0.0], [0.1, 0.0, 1.02], [0.93, 0.3, -0.25]])
@@ -37,7 +38,7 @@ class Known:
     target: str = "fock"
     state_: tuple[int, int] = (0, 1)
     ao: Any = None
-    functional_: None = None
+    functional_: Functional | None = None
 
     def __post_init__(self) -> None:
         self.ao = linvop.AOBasis(AO) if self.ao is None else self.ao
@@ -156,22 +157,25 @@ def test_closed_shell_model_serves_spin_channels_and_back(converged, target):
     np.testing.assert_allclose(back, converged["RHF"].make_rdm1(), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_checked_guess_is_one_step_of_scf_ahead(converged, kind):
-    """The check's Fock matrix is not thrown away: its orbitals are what the SCF goes on with."""
-    mf = mean_field(kind)
-    model = known(converged[kind], "fock", noise=1e-3)
-    plain = linvop.initial_guess(mf, model, check=False)
-    S = mf.get_ovlp()
-    F = mf.get_fock(mf.get_hcore(), S, mf.get_veff(mf.mol, plain), plain)
-    energies, C = mf.eig(F, S)
-    step = mf.make_rdm1(C, mf.get_occ(energies, C))
-    assert np.abs(step - plain).max() > 1e-4
-    np.testing.assert_allclose(linvop.initial_guess(mf, model), step, atol=1e-10)
-    (checked,) = linvop.compare_guesses(mf, model, names=())
-    (unchecked,) = linvop.compare_guesses(mf, model, names=(), check=False)
-    assert (checked.beforehand, unchecked.beforehand) == (2, 0)
-    assert checked.iterations <= unchecked.iterations  # DIIS has one matrix less to go by
+def test_what_a_guess_took_beforehand_is_counted(converged):
+    mf = mean_field("RHF")
+    model = known(converged["RHF"], "fock", noise=1e-3)
+    on_f_of_atoms = replace(model, functional_=Functional("hf"))
+    taken = {
+        (check, m is model): linvop.compare_guesses(mf, m, names=("minao",), check=check)
+        for check in (True, False)
+        for m in (model, on_f_of_atoms)
+    }
+    beforehand = {key: ours.beforehand for key, (ours, _) in taken.items()}
+    assert beforehand == {(True, True): 2, (True, False): 3, (False, True): 0, (False, False): 1}
+    assert len({ours.iterations for ours, _ in taken.values()}) == 1
+    assert {minao.beforehand for _, minao in taken.values()} == {0}
+
+
+def test_second_order_solvers_are_counted_too(converged):
+    mf = mean_field("RHF").newton()
+    ours, minao = linvop.compare_guesses(mf, known(converged["RHF"], "fock"), names=("minao",))
+    assert 0 < ours.iterations < minao.iterations
 
 
 def rubbish(kind: str) -> np.ndarray:

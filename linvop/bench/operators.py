@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -202,13 +201,14 @@ def _scf_table(
     rows = [_scf_row(guess, found, base) for guess, found in runs.items()]
     energies = np.array([[run.energy for run in found] for found in runs.values()])
     converged = np.array([[run.converged for run in found] for found in runs.values()])
-    spread = np.ptp(np.where(converged, energies, energies[:1]), axis=0)
+    known = np.where(converged, energies, np.nan)
+    spread = np.nanmax(known, axis=0) - np.nanmin(known, axis=0)
     notes = [
         f"{len(test)} test structures, PySCF's default SCF settings; the model is {label!r}. "
         "An SCF that does not converge counts with all its iterations.",
         "Beforehand: Fock matrices that the guess took; two check the model's, as "
-        "`initial_guess` does by default, and one of these is diagonalised. Unchecked is the "
-        "prediction as it is; with less of its error it is moved towards the label.",
+        "`initial_guess` does by default. With less of its error a prediction is moved towards "
+        "the label, and not checked.",
         f"Largest difference of the converged energies: {1e3 * spread.max():.2g} meV.",
     ]
     kind = "" if model.target == "fock" else f" ({model.target} matrices)"
@@ -225,14 +225,13 @@ def _runs(mf: Any, model: OperatorModel, record: Record) -> list[GuessRun]:
     from linvop.observables.analysis import analyse
     from linvop.scf import compare_guesses, run_scf
 
-    (unchecked,) = compare_guesses(mf, model, names=(), check=False)
-    found = [*compare_guesses(mf, model), replace(unchecked, guess="linvop, unchecked")]
+    found = compare_guesses(mf, model)
     label = getattr(record, model.target)
     off = np.asarray(model.predict(record.atoms())) - label
     for name, share in _LESS.items():
         nearer: dict[str, Any] = {model.target: label + share * off, "ao": model.ao}
         P = analyse(record.atoms(), **nearer).density
-        found.append(run_scf(mf, f"linvop, unchecked, {name} of its error", P))
+        found.append(run_scf(mf, f"linvop, {name} of its error", P))
     return found
 
 
