@@ -8,9 +8,9 @@ handed out it must be at least as close to self-consistent as PySCF's own guess,
 .. math:: \| F[P] P S - S P F[P] \| \le \| F[P_0] P_0 S - S P_0 F[P_0] \| ,
 
 with F the mean field's own: one Fock matrix for each of the two. Otherwise PySCF's is handed out,
-with a warning that says so. The orbitals of F[P], which are there by then, are no better a start: an
-undamped step may move charge too far, and DIIS has one matrix less. A model of one functional is a
-fair guess for another.
+with a warning that says so. The orbitals of F[P], which are there by then, are no better a start:
+an undamped step may move charge too far, and DIIS has one matrix less. A model of one functional is
+a fair guess for another.
 """
 
 from __future__ import annotations
