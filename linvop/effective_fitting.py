@@ -100,10 +100,12 @@ def with_levels(path: str) -> Dataset:
         If none has them.
     """
     data = opened(path)
-    found = data.having("orbital_energies")
+    having = data.having("orbital_energies")
+    found = having[np.flatnonzero([r.spin_channels == 1 for r in having])]
     if not len(found):
         raise InputError(
-            f"{path}: expected structures with orbital energies, got none of {len(data)}"
+            f"{path}: expected closed-shell structures with orbital energies, got none of "
+            f"{len(data)}"
         )
     return found
 
@@ -130,7 +132,7 @@ def _levels(
 def _of(
     records: Sequence[Record], matrices: Iterable[np.ndarray], ao: AOBasis
 ) -> tuple[np.ndarray, np.ndarray]:
-    true, ours = [], []
+    true, ours = [np.zeros(0)], [np.zeros(0)]
     for record, F in zip(records, matrices, strict=True):
         try:
             found = analyse(record.atoms(), fock=F, ao=ao)

@@ -45,8 +45,11 @@ def evaluate_command(
         ),
     ] = False,
     n_energy: Annotated[
-        int, typer.Option(min=1, help="Structures that --energy takes at most, evenly spread.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=1, help="Structures that --energy takes at most, evenly spread; default 100."
+        ),
+    ] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -59,6 +62,8 @@ def evaluate_command(
         from linvop.models.property import PropertyModel
 
         fitted = load(model)
+        if n_energy is not None and not energy:
+            raise InputError("--n-energy: only with --energy")
         if isinstance(fitted, PropertyModel):
             if energy:
                 raise InputError(
@@ -74,7 +79,7 @@ def evaluate_command(
                 raise InputError(f"{option}: not for a model of operators, as {model} is one")
         if isinstance(fitted, OperatorModel):
             evaluate_operators(
-                fitted, test, plot=plot, force=force, json=json, energy=energy and n_energy
+                fitted, test, plot=plot, force=force, json=json, energy=energy and (n_energy or 100)
             )
             return
         if energy:

@@ -17,6 +17,7 @@ F of superposed densities (as in the functional of J. Harris, Phys. Rev. B 31, 1
 one evaluation of the functional, as one SCF iteration does, and leaves the response of the density
 alone. It pays most between atoms and across molecules: bonds and their conjugation are in the
 orbitals of F, and the rest is of shorter range (docs/operators.md). Filled orbitals need a gap.
+PySCF's grid does not turn with the molecule, so these are equivariant to its accuracy only.
 """
 
 from __future__ import annotations

@@ -302,7 +302,7 @@ class EffectiveOperatorModel:
             predicted = self.operator_.predict(
                 [r.atoms() for r in records], workers=workers, source=source
             )
-            return observable_errors(predicted, self.ao, records, _large(data))
+            return observable_errors(predicted, self.ao, records, _large(data), source)
 
     def projected_score(self, data: Dataset) -> dict[str, dict[str, Any]]:
         r"""The same of the projected operators of these structures: the yardstick.

@@ -115,7 +115,8 @@ def block_design(
     -------
     BlockDesign, or None where nothing can change
     """
-    flat = np.concatenate([x.reshape(-1, x.shape[-1]) for x in features])
+    # Sizes in full: blocks that no feature reaches have no columns, which -1 cannot divide by.
+    flat = np.concatenate([x.reshape(x.shape[0] * x.shape[1], x.shape[2]) for x in features])
     if not len(flat) or not len(sizes):
         return None
     active, gamma = np.zeros(len(penalty), dtype=bool), np.zeros(0)

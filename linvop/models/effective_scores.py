@@ -29,7 +29,11 @@ _UNITS = {
 
 
 def observable_errors(
-    matrices: Sequence[np.ndarray], small: AOBasis, records: Sequence[Record], large: AOBasis | None
+    matrices: Sequence[np.ndarray],
+    small: AOBasis,
+    records: Sequence[Record],
+    large: AOBasis | None,
+    source: str = "data",
 ) -> dict[str, dict[str, Any]]:
     r"""Errors of orbital energies, dipoles and charges of Fock matrices in a small basis.
 
@@ -42,6 +46,8 @@ def observable_errors(
         Labels: orbital energies, and dipole and density where they are.
     large : AOBasis or None
         Of the labels' densities, if they have any.
+    source : str
+        How messages call the data.
 
     Returns
     -------
@@ -51,13 +57,15 @@ def observable_errors(
     Raises
     ------
     InputError
-        For records without orbital energies.
+        For records without orbital energies, or of open shells.
     """
     found: dict[str, list[np.ndarray]] = {}
     n_failed = 0
     for k, (record, matrix) in enumerate(zip(records, matrices, strict=True)):
         if record.orbital_energies is None:
-            raise InputError(f"frame {k}: expected orbital_energies, got none")
+            raise InputError(f"{source}: frame {k}: expected orbital_energies, got none")
+        if record.spin_channels != 1:
+            raise InputError(f"{source}: frame {k}: expected a closed shell, got two spin channels")
         try:
             ours = analyse(record.atoms(), fock=matrix, ao=small)
         except InputError:  # no gap: part of what is measured

@@ -10,7 +10,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.integrals import System
-from linvop.observables.energy import check_functional, evaluated
+from linvop.observables.energy import check_functional, check_grid_level, evaluated
 
 __all__ = ["Functional"]
 
@@ -51,7 +51,9 @@ class Functional:
             )
         if str(xc).strip().lower() != "hf":
             check_functional(xc)
-        return cls(str(xc), int(settings.get("grid_level", _GRID_LEVEL)))
+        level = settings.get("grid_level", _GRID_LEVEL)
+        check_grid_level(level, f"{source}: grid_level of the settings")
+        return cls(str(xc), int(level))
 
     def fock(self, system: System, density: np.ndarray) -> np.ndarray:
         r"""F[P] of a density without spin, (n_ao, n_ao), Hartree, PySCF's order.

@@ -6,7 +6,8 @@ r"""`OperatorModel`: Fock and density matrices, block by block linear in V's wor
 with site features for i = j and pair features for i != j (`linvop.features.operators`), and M0
 a baseline that is corrected. All targets ab of one block (`linvop.orbitals.operator_blocks`)
 share their features and one factorisation of them. What is predicted is exactly Hermitian, turns
-with the molecule, and permutes with its atoms, whatever the coefficients.
+with the molecule, and permutes with its atoms, whatever the coefficients; with baselines that take
+the functional it turns as exactly as PySCF's grid does.
 """
 
 from __future__ import annotations
@@ -403,8 +404,8 @@ class OperatorModel:
         for s in self.species_:
             if ao.shells(s) != self.ao_.shells(s):
                 raise InputError(
-                    f"{source}: its operators are in {ao.name} and the model's in "
-                    f"{self.training_.get('ao', self.ao_.name)}; the shells of {s} differ"
+                    f"{source}: its operators are in another AO basis than the model's; the "
+                    f"shells of {s} differ: expected {_labels(self.ao_, s)}, got {_labels(ao, s)}"
                 )
 
     def features(self) -> BlockFeatures:
@@ -421,3 +422,10 @@ class OperatorModel:
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):
             raise InputError("this model is not fitted: call fit(data) first")
+
+
+def _labels(ao: AOBasis, species: str) -> str:
+    shells = ao.shells(species)
+    return (
+        f"{', '.join(s.label for s in shells)} ({sum(len(s.exponents) for s in shells)} Gaussians)"
+    )

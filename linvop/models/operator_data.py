@@ -84,6 +84,10 @@ def operator_set(data: Dataset, target: str, source: str = "data") -> OperatorSe
         where = f"{source}: frame {k}: {target}"
         checked_matrix(getattr(record, target), n_ao, channels[0] == 2, where)
     state = require_one_state(frames, source)
+    if channels[0] == 1 and state[1] != 1:
+        raise InputError(
+            f"{source}: expected two spin channels of multiplicity {state[1]}, got one"
+        )
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     return OperatorSet(frames, records, species, state, channels[0], source)
 

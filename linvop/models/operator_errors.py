@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from linvop.errors import InputError
 from linvop.models.derived_errors import derived_errors
 from linvop.models.energy_errors import EnergyFunctional
 from linvop.models.operator_data import operator_set
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from linvop.models.operator import OperatorModel
 
 __all__ = ["operator_errors"]
+
+_CHANNELS = {1: "one spin channel", 2: "two spin channels"}
 
 
 def operator_errors(
@@ -29,6 +32,11 @@ def operator_errors(
     model.require_ao(data.ao, source)
     functional = EnergyFunctional.of(data.settings, source) if energy else None
     labelled = operator_set(data, model.target, source)
+    if labelled.spin_channels != model.spin_channels_:
+        raise InputError(
+            f"{source}: expected {_CHANNELS[model.spin_channels_]} as the model has, got "
+            f"{_CHANNELS[labelled.spin_channels]}"
+        )
     errors = MatrixErrors(model.ao_, keep=keep_elements)
     predicted = model.predict(labelled.frames, workers=workers, source=source)
     for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linvop.errors import InputError
+from linvop.errors import GapError, InputError
 from linvop.features.block_features import BlockFeatures, Kind, bytes_of_kind, count_rows
 from linvop.features.design import Progress
 from linvop.features.memory import memory_of_machine, require_memory
@@ -132,7 +132,12 @@ class OperatorTraining:
         def convert(k: int) -> tuple[OperatorFrame, dict[OperatorBlock, np.ndarray]]:
             frame = self.frame_of(self.data.frames[k])
             matrix = np.asarray(getattr(self.data.records[k], self.target))
-            return frame, frame.to_blocks(matrix.reshape(-1, *matrix.shape[-2:]))
+            try:
+                blocks = frame.to_blocks(matrix.reshape(-1, *matrix.shape[-2:]))
+            except GapError as error:  # of a baseline that fills orbitals
+                raise GapError(f"{self.data.source}: frame {k}: {error}") from error
+            # Fresh, without the square matrices that the conversion has left on the old one.
+            return self.frame_of(self.data.frames[k]), blocks
 
         with one_thread_each(self.workers) as pool:
             made = pool.map(convert, range(len(self.data.frames)))

@@ -12,6 +12,7 @@ from linvop.integrals import System, overlap
 from linvop.io.dataset import Dataset
 from linvop.io.records import Record
 from linvop.observables.analysis import analyse
+from linvop.orbitals.shells import AOBasis
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -67,4 +68,15 @@ def predicted_dataset(
             )
         )
     level = {k: v for k, v in model.training_.items() if k in ("method", "xc", "ao")}
+    if "ao" in level and not _is_ao(level["ao"], model):
+        level["ao"] = model.ao.name  # an effective operator's AOs are not those of its labels
     return Dataset(records, model.ao, {**level, "predicted": f"by a model of {model.target}"})
+
+
+def _is_ao(name: str, model: OperatorModel) -> bool:
+    """Whether a set of this name has the AOs of the model."""
+    try:
+        named = AOBasis(name)
+        return all(named.shells(s) == model.ao.shells(s) for s in model.species_)
+    except InputError:
+        return False

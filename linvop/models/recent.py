@@ -40,6 +40,8 @@ class RecentArrays:
                 return self._arrays[key]
         made = make()
         made.flags.writeable = False
+        if made.nbytes > self._n_bytes:
+            return made
         with self._lock:
             self._arrays[key] = made
             while sum(x.nbytes for x in self._arrays.values()) > self._n_bytes:

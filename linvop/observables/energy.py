@@ -17,7 +17,7 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.integrals import System, molecule
 
-__all__ = ["check_functional", "evaluated", "evaluated_each"]
+__all__ = ["check_functional", "check_grid_level", "evaluated", "evaluated_each"]
 
 
 def check_functional(xc: str) -> None:
@@ -37,6 +37,18 @@ def check_functional(xc: str) -> None:
         raise InputError(f"xc: PySCF does not know {xc!r} ({error})") from error
     if not known:
         raise InputError("xc: expected the name of a functional, got an empty one")
+
+
+def check_grid_level(level: object, name: str) -> None:
+    r"""Refuse what is no grid level of PySCF, an integer from 0 to 9.
+
+    Raises
+    ------
+    InputError
+    """
+    whole = isinstance(level, int | np.integer) and not isinstance(level, bool)
+    if not whole or not 0 <= level <= 9:  # type: ignore[operator]
+        raise InputError(f"{name}: expected an integer from 0 to 9, got {level!r}")
 
 
 def evaluated(
@@ -90,11 +102,13 @@ def _mean_field(
     """PySCF's mean field, and its molecule."""
     from pyscf import dft, scf
 
+    if not isinstance(xc, str) or xc.strip().lower() != "hf":
+        check_functional(xc)
+    check_grid_level(grid_level, "grid_level")
     mol = molecule(system, *state)
     spins = "U" if open_shell else "R"
     if xc.strip().lower() == "hf":
         return getattr(scf, f"{spins}HF")(mol), mol
-    check_functional(xc)
     mf = getattr(dft, f"{spins}KS")(mol, xc=xc)
     mf.grids.level = grid_level
     return mf, mol

@@ -24,3 +24,17 @@ def test_every_worker_has_one_openmp_thread():
     with one_thread_each(2) as pool:
         assert set(pool.map(lambda _: lib.num_threads(), range(4))) == {1}
     assert available_cores() >= 1
+
+
+def test_the_last_of_several_threads_takes_the_limit_back():
+    """Overlapping callers: the second one must not take the first one's limit for the original."""
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        assert set(blas_threads()) == {1}
+        first.__exit__(None, None, None)
+        assert set(blas_threads()) == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == before

@@ -80,7 +80,10 @@ def test_fock_matrices_of_superposed_densities_are_pyscfs(name, guess, symbols):
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
-@pytest.mark.parametrize(("symbols", "state"), [("H2O", (0, 1)), ("NH2", (0, 2)), ("NO", (1, 1))])
+@pytest.mark.parametrize(
+    ("symbols", "state"),
+    [("H2O", (0, 1)), ("H2O", (2, 1)), ("NH2", (0, 2)), ("NH2", (-1, 1)), ("NO", (1, 1))],
+)
 def test_the_density_of_f_of_superposed_atoms_is_one_scf_step(symbols, state):
     from pyscf import dft
 

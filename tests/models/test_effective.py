@@ -232,3 +232,23 @@ def test_features_that_do_not_fit_into_memory_are_refused(waters, monkeypatch):
     monkeypatch.setattr("linvop.features.memory.memory_of_machine", lambda: 1e3)
     with pytest.raises(InputError, match="features of 4 structures, held for all steps: .*memory"):
         EffectiveOperatorModel(BASIS, start="baseline").fit(without_matrices(waters[:4]))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_blocks_that_no_feature_reaches_are_left_as_they_start(waters):
+    basis = linvop.Basis("sto-3g", kappa=1, nu_pair=(0, 0))
+    model = EffectiveOperatorModel(basis, ao="6-31g", steps=2).fit(waters[:6])
+    empty = [b for b, p in model.operator_.parts_.items() if not p.report["n_columns"]]
+    assert empty
+    assert model.predict(waters[6].atoms()).shape == (13, 13)
+
+
+def test_open_shells_are_not_compared(model, waters):
+    pair = {k: np.stack([getattr(waters[1], k)] * 2) for k in ("fock", "orbital_energies")}
+    unrestricted = replace(waters[1], spin_channels=2, occupations=None, density=None, **pair)
+    data = Dataset([waters[0], unrestricted], waters.ao)
+    with pytest.raises(InputError, match="set: frame 1: expected a closed shell, got two spin"):
+        model.score(data, source="set")
+    bare = replace(waters[1], orbital_energies=None)
+    with pytest.raises(InputError, match="set: frame 1: expected orbital_energies, got none"):
+        model.score(Dataset([waters[0], bare], waters.ao), source="set")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import molecule as molecule_of_ase
 from pyscf import dft
 
 import linvop
@@ -408,3 +409,56 @@ def test_structures_unlike_the_training_data_are_named(tmp_path):
             one.predict(data[25:].frames())
         with pytest.warns(ExtrapolationWarning, match="x.xyz: frame 1: .*extrapolates"):
             one.predict([data[26].atoms(), far], source="x.xyz")
+
+
+@pytest.fixture(scope="module")
+def radicals(tmp_path_factory) -> linvop.Dataset:
+    """NH2, doublets."""
+    rng = np.random.default_rng(1)
+    frames = []
+    for _ in range(4):
+        atoms = molecule_of_ase("NH2")
+        atoms.positions += 0.05 * rng.normal(size=atoms.positions.shape)
+        atoms.info["spin_mult"] = 2
+        frames.append(atoms)
+    out = tmp_path_factory.mktemp("radicals") / "nh2.h5"
+    settings = {"method": "uks", "xc": "lda,vwn", "ao": "sto-3g", "grid_level": 0}
+    quantities = ["fock", "density", "overlap", "orbital_energies"]
+    linvop.label(frames, out, quantities=quantities, **settings)
+    return linvop.Dataset.open(out)
+
+
+@pytest.mark.filterwarnings("ignore:.*blocks have no features")
+def test_a_filled_baseline_knows_the_spin_of_its_model(radicals, tmp_path):
+    basis = linvop.Basis("sto-3g", kappa=1)
+    model = linvop.OperatorModel(basis, "density", baseline="minao", orthogonal=True).fit(radicals)
+    model.save(tmp_path / "m.h5")
+    again = linvop.load(tmp_path / "m.h5")
+    record = radicals[0]
+    for m in (model, again):
+        frame = m.frame(record.atoms())
+        zero = {b: np.zeros_like(v) for b, v in frame.to_blocks(record.density).items()}
+        electrons = np.sum(frame.to_matrices(zero, 2) * record.overlap, axis=(1, 2))
+        np.testing.assert_allclose(electrons, [5, 4], atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.*blocks have no features")
+@pytest.mark.parametrize("target", ["fock", "density"])
+def test_spin_channels_of_data_and_model_must_be_the_same(target):
+    data = water_set(5, target)
+    model = linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1), target).fit(data)
+    halves = 1 if target == "fock" else 0.5
+    both = [
+        replace(r, spin_channels=2, **{target: np.stack([halves * getattr(r, target)] * 2)})
+        for r in data
+    ]
+    unrestricted = linvop.Dataset(both, data.ao)
+    with pytest.raises(
+        InputError, match="^data: expected one spin channel as the model has, got tw"
+    ):
+        model.score(unrestricted)
+    with pytest.raises(InputError, match="expected two spin channels as the model has, got one"):
+        linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1), target).fit(unrestricted).score(data)
+    triplets = linvop.Dataset([replace(r, multiplicity=3) for r in data], data.ao)
+    with pytest.raises(InputError, match="expected two spin channels of multiplicity 3, got one"):
+        linvop.OperatorModel(linvop.Basis("sto-3g", kappa=1), target).fit(triplets)

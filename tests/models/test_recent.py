@@ -30,6 +30,9 @@ def test_the_one_not_asked_for_longest_makes_way():
     # One that does not fit is handed out all the same.
     assert ask("large", 21).shape == (21,)
     assert ask("large", 21)[0] == 6.0
+    # ... and what is there stays there.
+    ask("b"), ask("a")
+    assert made[4:] == ["large", "large"]
 
 
 def test_f_of_atoms_is_made_once_for_each_structure_functional_and_basis(monkeypatch):

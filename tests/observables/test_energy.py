@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.build import molecule as named
 
 from linvop.errors import InputError
-from linvop.observables.energy import check_functional, evaluated
+from linvop.integrals import System
+from linvop.observables.energy import check_functional, check_grid_level, evaluated
 
 
 def state(case):
@@ -39,3 +41,18 @@ def test_functionals_that_pyscf_does_not_know():
             check_functional(xc)
     with pytest.raises(InputError, match="expected the name of a functional, got 3"):
         check_functional(3)
+
+
+@pytest.mark.parametrize("level", [99, -1, None, "fine", 3.0, True])
+def test_grid_levels_are_pyscfs(level):
+    with pytest.raises(InputError, match="^grid_level: expected an integer from 0 to 9, got"):
+        check_grid_level(level, "grid_level")
+    atoms = named("H2O")
+    P = 5 * np.eye(7)
+    with pytest.raises(InputError, match="grid_level: expected an integer from 0 to 9"):
+        evaluated(System.from_atoms(atoms, "sto-3g"), P, "pbe", (0, 1), level)
+
+
+def test_the_functional_is_a_name():
+    with pytest.raises(InputError, match="xc: expected the name of a functional, got 3"):
+        evaluated(System.from_atoms(named("H2O"), "sto-3g"), np.eye(7), 3, (0, 1), 1)
