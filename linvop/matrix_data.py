@@ -2,6 +2,7 @@ r"""Training and test structures of a fit to a data set of `linvop label`."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -32,14 +33,20 @@ class MatrixData(NamedTuple):
 
 
 def opened(path: str) -> Dataset:
-    r"""The data set, or the shipped waters.
+    r"""The data set, or the shipped waters; a warning says when its matrices are predictions.
 
     Raises
     ------
     FileFormatError
         As `Dataset.open`.
     """
-    return Dataset.open(linvop.data.water() if path == SHIPPED else path)
+    data = Dataset.open(linvop.data.water() if path == SHIPPED else path)
+    if data.settings.get("predicted"):
+        warnings.warn(
+            f"{path}: its labels are no calculations but predictions {data.settings['predicted']}",
+            stacklevel=2,
+        )
+    return data
 
 
 def parts_of(config: Sources, usable: Callable[[str], Dataset]) -> MatrixData:

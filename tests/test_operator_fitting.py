@@ -136,6 +136,11 @@ def test_predictions_are_a_data_set(fitted, tmp_path):
         np.testing.assert_allclose(record.orbital_energies, found.orbital_energies, atol=1e-5)
         np.testing.assert_allclose(record.dipole, found.dipole, atol=1e-5)
     assert data.settings["predicted"] == "by a model of fock"
+    config = CONFIG.replace("shipped:water", str(tmp_path / "out.h5")).replace("= 15", "= 2")
+    (tmp_path / "again.toml").write_text(config)
+    again = run("fit", tmp_path / "again.toml")
+    said = " ".join(again.output.split())
+    assert "its labels are no calculations but predictions by a model of fock" in said
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from linvop.orbitals.shells import AOBasis, symbol_of
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Dataset", "differs_in_level", "level_of_theory"]
+__all__ = ["Dataset", "differs_in_level", "level_of_theory", "require_dataset"]
 
 
 class Dataset:
@@ -278,3 +278,17 @@ def differs_in_level(path: str | Path, trained: Mapping[str, Any] | None) -> str
         return None
     here, there = (", ".join(map(str, x.values())) for x in (level, trained))
     return f"{path}: its labels are {here}, and the model was fitted to {there}"
+
+
+def require_dataset(data: object, name: str = "data") -> None:
+    r"""Refuse what is no `Dataset`, such as a list of structures.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(data, Dataset):
+        raise InputError(
+            f"{name}: expected a linvop.Dataset (Dataset.open, Dataset.from_arrays), got "
+            f"{type(data).__name__}"
+        )

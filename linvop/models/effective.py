@@ -25,6 +25,7 @@ from linvop.errors import InputError
 from linvop.features.basis import Basis, ordered_species
 from linvop.features.design import Progress
 from linvop.features.threads import available_cores
+from linvop.io.dataset import require_dataset
 from linvop.io.frame_numbers import frame_numbers
 from linvop.io.records import Record
 from linvop.io.structures import check_frames, require_one_state
@@ -153,15 +154,9 @@ class EffectiveOperatorModel:
             _whole(n_virtual, 0, "n_virtual"),
             _positive(width, "width"),
         )
-        self.weights = dict.fromkeys(self.targets, 1.0)
-        for name, value in dict(weights or {}).items():
-            if name not in self.targets:
-                raise InputError(
-                    f"weights: expected some of {', '.join(self.targets)}, got {name!r}"
-                )
-            self.weights[name] = float(_positive(value, f"weights of {name}") or 0.0)
+        self.weights = _checked_weights(weights, self.targets)
         self.steps = _whole(steps, 1, "steps")
-        self.tolerance = float(_positive(tolerance, "tolerance") or 0.0)
+        self.tolerance = _number_above_0(tolerance, "tolerance")
 
     def __repr__(self) -> str:
         return (
@@ -199,6 +194,7 @@ class EffectiveOperatorModel:
             For missing labels, open shells, too small an ``ao``, too few structures, and if the
             start has a structure without a gap.
         """
+        require_dataset(data)
         fresh = copy(self)
         with frame_numbers(data.numbers):
             fresh._fit(list(data), _large(data), workers or available_cores(), progress, source)
@@ -297,6 +293,7 @@ class EffectiveOperatorModel:
             As `predict`, and for structures without orbital energies.
         """
         self._require_fitted()
+        require_dataset(data)
         records = list(data)
         with frame_numbers(data.numbers):
             predicted = self.operator_.predict(
@@ -312,6 +309,7 @@ class EffectiveOperatorModel:
         InputError
             For structures without a Fock matrix.
         """
+        require_dataset(data)
         records = list(data.having("fock"))
         matrices = [projected_of(r, data.ao, self.small_ao) for r in records]
         return observable_errors(matrices, self.small_ao, records, data.ao)
@@ -349,18 +347,32 @@ def _large(data: Dataset) -> AOBasis | None:
 
 
 def _checked_targets(targets: Sequence[str]) -> tuple[str, ...]:
-    names = [targets] if isinstance(targets, str) else list(targets)
-    unknown = [t for t in names if t not in QUANTITIES]
-    if unknown or not names or len(set(names)) < len(names):
+    names = [targets] if isinstance(targets, str) else targets
+    several = isinstance(names, list | tuple) and len(names) > 0
+    if not several or any(t not in QUANTITIES for t in names) or len(set(names)) < len(names):
         raise InputError(
-            f"targets: expected some of {', '.join(QUANTITIES)}, each once, got {names}"
+            f"targets: expected some of {', '.join(QUANTITIES)}, each once, got {targets!r}"
         )
     return tuple(q for q in QUANTITIES if q in names)
 
 
+def _checked_weights(
+    weights: Mapping[str, float] | None, targets: tuple[str, ...]
+) -> dict[str, float]:
+    if not isinstance(weights, Mapping | None):
+        raise InputError(f"weights: expected {{target: number}}, got {weights!r}")
+    unknown = [name for name in weights or {} if name not in targets]
+    if unknown:
+        raise InputError(f"weights: expected some of {', '.join(targets)}, got {unknown[0]!r}")
+    own = {name: _number_above_0(w, f"weights of {name}") for name, w in (weights or {}).items()}
+    return dict.fromkeys(targets, 1.0) | own
+
+
 def _positive(value: Any, name: str) -> float | None:
-    if value is None:
-        return None
+    return None if value is None else _number_above_0(value, name)
+
+
+def _number_above_0(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
         raise InputError(f"{name}: expected a positive number, got {value!r}")
     return float(value)

@@ -28,6 +28,7 @@ from linvop.features.design import Progress
 from linvop.features.operators import operator_features
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
+from linvop.io.dataset import require_dataset
 from linvop.io.frame_numbers import frame_numbers
 from linvop.io.frames import check_frames, require_state
 from linvop.models.baselines import checked_baseline, needs_functional
@@ -164,6 +165,7 @@ class OperatorModel:
             For structures without the operator, mixed charge or spin, a basis with too small
             a ``lam_max``, fewer than two structures that differ (a copy, turned or not, is none).
         """
+        require_dataset(data)
         fresh = copy(self)  # a fit that fails leaves this model as it was
         if needs_functional(self.baseline, self.target):
             fresh.functional_ = Functional.of(data.settings, source)
@@ -330,6 +332,7 @@ class OperatorModel:
             `energy` for data that do not say their functional.
         """
         self._require_fitted()
+        require_dataset(data)
         with frame_numbers(data.numbers):
             return operator_errors(self, data, workers, source, keep_elements, energy)
 

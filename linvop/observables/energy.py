@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.features.memory import memory_of_machine
+from linvop.features.threads import available_cores
 from linvop.integrals import System, molecule
 
 __all__ = ["check_functional", "check_grid_level", "evaluated", "evaluated_each"]
@@ -37,6 +39,29 @@ def check_functional(xc: str) -> None:
         raise InputError(f"xc: PySCF does not know {xc!r} ({error})") from error
     if not known:
         raise InputError("xc: expected the name of a functional, got an empty one")
+    _require_dispersion(xc)
+
+
+def _require_dispersion(xc: str) -> None:
+    """Refuse a dispersion term (b3lyp-d3bj) that PySCF lacks or cannot compute here."""
+    from pyscf.scf import dispersion
+
+    try:
+        version = dispersion.parse_disp(xc)[1]
+    except (NotImplementedError, ValueError) as error:
+        raise InputError(f"xc: PySCF does not know {xc!r} ({error})") from error
+    if version is None:
+        return
+    if version not in dispersion.DISP_VERSIONS:
+        raise InputError(
+            f"xc: expected a dispersion term of {', '.join(dispersion.DISP_VERSIONS)}, got "
+            f"{version!r} in {xc!r}"
+        )
+    if (dispersion.dftd3 if version.startswith("d3") else dispersion.dftd4) is None:
+        raise InputError(
+            f"xc: the dispersion term {version} of {xc!r} needs the package pyscf-dispersion, "
+            "which is not installed"
+        )
 
 
 def check_grid_level(level: object, name: str) -> None:
@@ -106,6 +131,9 @@ def _mean_field(
         check_functional(xc)
     check_grid_level(grid_level, "grid_level")
     mol = molecule(system, *state)
+    # PySCF keeps two-electron integrals up to this, and threads call this each on their own.
+    share = memory_of_machine() / (2 * available_cores())
+    mol.max_memory = min(mol.max_memory, share / 1e6)
     spins = "U" if open_shell else "R"
     if xc.strip().lower() == "hf":
         return getattr(scf, f"{spins}HF")(mol), mol

@@ -192,6 +192,10 @@ def test_saved_is_loaded(model, waters, tmp_path):
     [
         ({"targets": ("energy",)}, "targets: expected some of"),
         ({"targets": ()}, "targets: expected some of"),
+        ({"targets": 3}, "targets: expected some of .*, got 3"),
+        ({"weights": 3}, "weights: expected {target: number}, got 3"),
+        ({"weights": {"dipole": None}}, "weights of dipole: expected a positive number, got None"),
+        ({"tolerance": None}, "tolerance: expected a positive number, got None"),
         ({"start": "scf"}, "start: expected one of"),
         ({"window": -1.0}, "window: expected a positive number"),
         ({"n_virtual": -1}, "n_virtual: expected an integer"),
@@ -221,6 +225,8 @@ def test_bad_data(waters):
     for model, data, said in cases:
         with pytest.raises(InputError, match=f"here.*{said}"):
             model.fit(data, source="here")
+    with pytest.raises(InputError, match=r"data: expected a linvop.Dataset .*, got list"):
+        EffectiveOperatorModel(BASIS).fit(few.frames())
     records = [replace(r, multiplicity=3) for r in bare]
     with pytest.raises(InputError, match="closed shell, got multiplicity 3"):
         EffectiveOperatorModel(BASIS).fit(Dataset(records, few.ao))

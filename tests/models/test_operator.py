@@ -283,6 +283,8 @@ def test_bad_settings_are_refused(settings, message):
 def test_bad_data_are_refused():
     data = water_set(6, "fock")
     basis = linvop.Basis("sto-3g", kappa=1)
+    with pytest.raises(InputError, match=r"data: expected a linvop.Dataset .*, got list"):
+        linvop.OperatorModel(basis).fit(data.frames())
     with pytest.raises(InputError, match=r"frame 0: expected density, got none \(6 of 6.*having"):
         linvop.OperatorModel(basis, "density").fit(data)
     with pytest.raises(InputError, match="not fitted"):

@@ -43,6 +43,20 @@ def test_functionals_that_pyscf_does_not_know():
         check_functional(3)
 
 
+def test_dispersion_that_cannot_be_computed_is_refused_by_name(monkeypatch):
+    from pyscf.scf import dispersion
+
+    monkeypatch.setattr(dispersion, "dftd3", None)
+    with pytest.raises(InputError, match="d3bj of 'b3lyp-d3bj' needs the package pyscf-disp"):
+        check_functional("b3lyp-d3bj")
+    with pytest.raises(InputError, match="got 'd3nosuch' in 'pbe-d3nosuch'"):
+        check_functional("pbe-d3nosuch")
+    with pytest.raises(InputError, match="xc: PySCF does not know 'wb97x-d'"):
+        check_functional("wb97x-d")
+    monkeypatch.setattr(dispersion, "dftd3", object())
+    check_functional("b3lyp-d3bj")
+
+
 @pytest.mark.parametrize("level", [99, -1, None, "fine", 3.0, True])
 def test_grid_levels_are_pyscfs(level):
     with pytest.raises(InputError, match="^grid_level: expected an integer from 0 to 9, got"):
