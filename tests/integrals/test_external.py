@@ -122,7 +122,7 @@ def test_uniform_field_is_that_of_far_charges():
 def test_chunks_of_points_change_nothing(monkeypatch):
     system, _ = pair("6-31g", "OHHC")
     whole = potential(system, sources=["H", "C", "O"])
-    monkeypatch.setattr(linvop.integrals, "_POINTS_BYTES", 1.0)
+    monkeypatch.setattr(linvop.integrals.system, "_POINTS_BYTES", 1.0)
     np.testing.assert_allclose(potential(system, sources=["H", "C", "O"]), whole, atol=1e-12)
 
 
