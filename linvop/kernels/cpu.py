@@ -15,7 +15,7 @@ from linvop.kernels.cpu_pairs import couple_pairs
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["pair_rows", "product_rows", "site_rows"]
+__all__ = ["groups_of", "pair_rows", "product_rows", "site_rows"]
 
 
 def site_rows(
@@ -35,7 +35,7 @@ def site_rows(
     out = np.zeros((n_rows, plan.row_size))
     if len(row_of_site) == 0 or plan.row_size == 0:
         return out
-    groups = _groups(plan, first, middle, channel_start, shell_start)
+    groups = groups_of(plan, first, middle, channel_start, shell_start)
     _words(
         plan.shell_l,
         plan.word_head,
@@ -76,9 +76,9 @@ def pair_rows(
     r"""Words between two atoms; see `linvop.kernels.reference.pair_rows`."""
     if len(pairs) == 0 or plan.row_size == 0:
         return np.zeros((len(pairs), plan.row_size))
-    heads = _groups(plan, first, middle, channel_start, start_i)
+    heads = groups_of(plan, first, middle, channel_start, start_i)
     same = start_i is start_j
-    tails = heads if same else _groups(plan, first, middle, channel_start, start_j)
+    tails = heads if same else groups_of(plan, first, middle, channel_start, start_j)
     return couple_pairs(plan, local, heads, tails, channel_start, start_i, start_j, pairs)
 
 
@@ -111,14 +111,14 @@ def product_rows(
     return out
 
 
-def _groups(
+def groups_of(
     plan: WordPlan,
     first: np.ndarray,
     middle: np.ndarray,
     channel_start: np.ndarray,
     shell_start: np.ndarray,
 ) -> np.ndarray:
-    """All groups of the centre species, (n_groups, rows of the species, n_ao)."""
+    r"""All groups of the centre species, (n_groups, rows of the species, n_ao)."""
     rows = slice(shell_start[0], shell_start[-1])
     n_ao = first.shape[-1]
     groups = np.empty((len(plan.group_parent), rows.stop - rows.start, n_ao))
