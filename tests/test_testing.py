@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,12 +159,12 @@ def test_a_wrong_sigma_shows_under_inversion(broken):
 
 
 def factors_with(change):
-    right = linvop.features.contractions.factors
+    right = linvop.features.contractions.multiplied
 
-    def factors(system, *arguments):
-        return change(system, *right(system, *arguments))
+    def multiplied(system, *arguments):
+        return SimpleNamespace(matrices=change(system, *right(system, *arguments).matrices))
 
-    return factors
+    return multiplied
 
 
 def test_a_fixed_origin_shows_under_translation(broken):
@@ -171,7 +172,7 @@ def test_a_fixed_origin_shows_under_translation(broken):
         far = np.linalg.norm(system.positions.mean(axis=0))
         return [M + 1e-7 * far * np.eye(M.shape[-1]) for M in matrices]
 
-    broken.setattr(linvop.features.contractions, "factors", factors_with(nailed))
+    broken.setattr(linvop.features.contractions, "multiplied", factors_with(nailed))
     with pytest.raises(AssertionError, match="translation"):
         assert_equivariant(Basis(AO, kappa=2), random_molecule(SPECIES, 6, seed=1))
 
@@ -197,18 +198,18 @@ def test_one_body_more_shows_in_the_expansion(broken):
     basis = Basis({s: AO[s][:1] for s in "HC"}, kappa=1)
     atoms = random_molecule(["H", "C"], 4, seed=1)
     assert_body_order(basis, atoms)
-    broken.setattr(linvop.features.contractions, "factors", factors_with(longer))
+    broken.setattr(linvop.features.contractions, "multiplied", factors_with(longer))
     with pytest.raises(AssertionError, match=r"body order: of . <1s\|V\|1s>.* above body order 2"):
         assert_body_order(basis, atoms)
 
 
 def test_a_wrong_slice_parts_the_kernels(broken):
-    right = linvop.kernels.cpu._groups
+    right = linvop.kernels.cpu.groups_of
 
     def shifted(plan, first, middle, channel_start, shell_start):
         return right(plan, first, middle, np.maximum(channel_start - 1, 0), shell_start)
 
-    broken.setattr(linvop.kernels.cpu, "_groups", shifted)
+    broken.setattr(linvop.kernels.cpu, "groups_of", shifted)
     with pytest.raises(AssertionError, match="kernels, site"):
         assert_kernels_agree(Basis(AO, kappa=3), random_molecule(["H", "C"], 4, seed=1))
 

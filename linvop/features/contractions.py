@@ -12,7 +12,7 @@ from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.products import ProductEnumeration
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
-from linvop.features.metric import factors
+from linvop.features.metric import Multiplied, multiplied
 from linvop.features.threads import one_blas_thread
 from linvop.integrals import System
 from linvop.kernels import cpu
@@ -44,17 +44,22 @@ class Contracted:
     ----------
     system : System
     order : ChannelOrder
-    matrices : three of (n_sources, n_ao, n_ao) float64
-        K, E and M of `linvop.features.metric`.
+    multiplied : Multiplied
+        V, and K, E and M of `linvop.features.metric`.
     channel_start : (n_channels + 1,) int64
     shell_start : {species: (n_shells + 1,) int64}
     """
 
     system: System
     order: ChannelOrder
-    matrices: tuple[np.ndarray, np.ndarray, np.ndarray]
+    multiplied: Multiplied
     channel_start: np.ndarray
     shell_start: dict[str, np.ndarray]
+
+    @property
+    def matrices(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """K, E and M, three of (n_sources, n_ao, n_ao)."""
+        return self.multiplied.matrices
 
 
 def contracted(enumeration: SiteEnumeration, system: System | Contracted) -> Contracted:
@@ -72,7 +77,7 @@ def contracted(enumeration: SiteEnumeration, system: System | Contracted) -> Con
         raise InputError(f"species {', '.join(unknown)}: expected {', '.join(enumeration.species)}")
     order = channel_order(system.layout, enumeration.species)
     by_species = enumeration.sources == "species"
-    matrices = factors(system, order, enumeration.metric, enumeration.screenings, by_species)
+    one = multiplied(system, order, enumeration.metric, enumeration.screenings, by_species)
     shells = enumeration.channel_shells
     channel_start = order.shell_start[[first for first, _ in shells] + [shells[-1][1]]]
     shell_start, first = {}, 0
@@ -80,7 +85,7 @@ def contracted(enumeration: SiteEnumeration, system: System | Contracted) -> Con
         last = first + len(enumeration.shells[s])
         shell_start[s] = order.shell_start[first : last + 1]
         first = last
-    return Contracted(system, order, matrices, channel_start, shell_start)
+    return Contracted(system, order, one, channel_start, shell_start)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,26 @@ lowdin     X V X       X V X      X V X
 so that ``overlap`` is V X P X V ... X P X V (summed over channels: V S^-1 V ...) and
 ``lowdin`` is V~ P V~ ... V~, whose channels are Lowdin orbitals. X couples all atoms:
 ``overlap`` and ``lowdin`` have no exact body order.
+
+Backwards, from the derivatives of a number by K, E and M to those by V and X,
+
+.. math::
+
+    \bar V = \bar K + \bar E X + X \bar M X, \qquad
+    \bar X = V \bar E + V X \bar M + \bar M X V
+
+(for ``lowdin`` all three act as M, for ``ao`` as K), and from X to S = U s U^T
+
+.. math::
+
+    \bar S = U \Bigl[ (U^T \bar X U)_{pq}
+              \frac{-1}{\sqrt{s_p s_q} (\sqrt{s_p} + \sqrt{s_q})} \Bigr] U^T .
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +40,7 @@ from linvop.errors import InputError
 from linvop.integrals import System, overlap, potential
 from linvop.orbitals.order import ChannelOrder
 
-__all__ = ["SMALLEST_OVERLAP", "factors", "inverse_square_root"]
+__all__ = ["SMALLEST_OVERLAP", "Multiplied", "factors", "inverse_square_root", "multiplied"]
 
 SMALLEST_OVERLAP = 1e-10
 """Smallest eigenvalue of S that is accepted; below it X would be rounding."""
@@ -37,6 +54,11 @@ def inverse_square_root(S: np.ndarray) -> np.ndarray:
     InputError
         If an eigenvalue lies below `SMALLEST_OVERLAP`.
     """
+    s, U = _decomposed(S)
+    return (U / np.sqrt(s)) @ U.T
+
+
+def _decomposed(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     s, U = np.linalg.eigh(S)
     if s[0] < SMALLEST_OVERLAP:
         raise InputError(
@@ -44,7 +66,100 @@ def inverse_square_root(S: np.ndarray) -> np.ndarray:
             f"{s[0]:.2e}, expected at least {SMALLEST_OVERLAP:.0e}; take metric='ao' or "
             "a less diffuse basis"
         )
-    return (U / np.sqrt(s)) @ U.T
+    return s, U
+
+
+@dataclass(frozen=True)
+class Multiplied:
+    r"""V of one structure and what a metric makes of it, in channel order.
+
+    Attributes
+    ----------
+    metric : {"ao", "overlap", "lowdin"}
+    V : (n_sources, n_ao, n_ao) float64
+        Sources run over screenings, then species of nuclei.
+    s, U : (n_ao,), (n_ao, n_ao) float64
+        Eigenvalues and vectors of S; (0,) and (0, 0) of "ao", which needs none.
+    """
+
+    metric: str
+    V: np.ndarray
+    s: np.ndarray
+    U: np.ndarray
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """``S^(-1/2)``."""
+        return (self.U / np.sqrt(self.s)) @ self.U.T
+
+    @cached_property
+    def matrices(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """K, E and M, each (n_sources, n_ao, n_ao)."""
+        V = self.V
+        if self.metric == "ao":
+            return V, V, V
+        VX = V @ self.X
+        XVX = _symmetric(self.X @ VX)  # a skew part would break the words' reversal symmetry
+        return (V, VX, XVX) if self.metric == "overlap" else (XVX, XVX, XVX)
+
+    def adjoint(
+        self, local: np.ndarray, first: np.ndarray, middle: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        r"""From derivatives of a number by K, E and M to those by V and S.
+
+        Returns
+        -------
+        (n_sources, n_ao, n_ao), (n_ao, n_ao) or None for "ao"
+            Both symmetric: ``dE = sum_s tr(G_s dV_s) + tr(G_S dS)``.
+        """
+        if self.metric == "ao":
+            return _symmetric(local + first + middle), None
+        V, X, U = self.V, self.X, self.U
+        if self.metric == "overlap":
+            by_middle = _symmetric(middle)
+            by_V = _symmetric(local + first @ X + X @ by_middle @ X)
+            by_X = (V @ first).sum(axis=0)
+        else:
+            by_middle = _symmetric(local + first + middle)
+            by_V = X @ by_middle @ X
+            by_X = np.zeros_like(X)
+        one = (V @ X @ by_middle).sum(axis=0)
+        by_X = _symmetric(by_X + one + one.T)
+        root = np.sqrt(self.s)
+        divided = -1 / (np.outer(root, root) * (root[:, None] + root))
+        return by_V, U @ ((U.T @ by_X @ U) * divided) @ U.T
+
+
+def _symmetric(A: np.ndarray) -> np.ndarray:
+    return 0.5 * (A + np.swapaxes(A, -1, -2))
+
+
+def multiplied(
+    system: System,
+    order: ChannelOrder,
+    metric: str,
+    screenings: tuple[float | None, ...],
+    by_species: bool,
+) -> Multiplied:
+    r"""V of a structure, one for each species of nuclei if `by_species`, and its metric.
+
+    Raises
+    ------
+    InputError
+        If an eigenvalue of the overlap lies below `SMALLEST_OVERLAP`.
+    """
+    names = order.species if by_species else None
+    n_ao = system.layout.n_ao
+    q = order.order
+    V = np.concatenate(
+        [
+            potential(system, screening=zeta, sources=names).reshape(-1, n_ao, n_ao)
+            for zeta in screenings
+        ]
+    )[:, q[:, None], q]
+    if metric == "ao":
+        return Multiplied(metric, V, np.zeros(0), np.zeros((0, 0)))
+    return Multiplied(metric, V, *_decomposed(overlap(system)[q[:, None], q]))
 
 
 def factors(
@@ -70,20 +185,4 @@ def factors(
     local, first, middle : (n_sources, n_ao, n_ao) float64
         Sources run over screenings, then species of nuclei.
     """
-    names = order.species if by_species else None
-    n_ao = system.layout.n_ao
-    q = order.order
-    V = np.concatenate(
-        [
-            potential(system, screening=zeta, sources=names).reshape(-1, n_ao, n_ao)
-            for zeta in screenings
-        ]
-    )[:, q[:, None], q]
-    if metric == "ao":
-        return V, V, V
-    X = inverse_square_root(overlap(system)[q[:, None], q])
-    VX = V @ X
-    XVX = X @ VX
-    # Rounding leaves a skew part, which would show up in the words' reversal symmetry.
-    XVX = 0.5 * (XVX + XVX.transpose(0, 2, 1))
-    return (V, VX, XVX) if metric == "overlap" else (XVX, XVX, XVX)
+    return multiplied(system, order, metric, screenings, by_species).matrices

@@ -2,7 +2,7 @@ r"""What plans are put together from: rows of results, half words, couplings, in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,14 @@ class Rows:
             views[lam, sigma] = rows[:, start:stop].reshape(len(rows), 2 * lam + 1, n)
             start = stop
         return views
+
+    def joined(self, parts: Mapping[Irrep, np.ndarray], n_rows: int) -> np.ndarray:
+        """The rows (n_rows, row_size) of such parts; what is missing is zero."""
+        rows = np.zeros((n_rows, self.row_size))
+        for irrep, view in self.split(rows).items():
+            if irrep in parts:
+                view[...] = parts[irrep]
+        return rows
 
 
 class HalfWords:
