@@ -16,6 +16,7 @@ The map, in the order in which data flows:
 `density_of_states`       levels, broadened
 `initial_guess`           a predicted operator as PySCF's starting guess
 `compare_guesses`         SCF iterations from it and from PySCF's own
+`Calculator`              a property model in ASE: energy, forces, dipole
 `load`                    a saved model
 `data`                    the shipped water data set
 `InputError`              what is raised when the input is at fault
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linvop import data
+    from linvop.calculator import Calculator
     from linvop.errors import InputError
     from linvop.features.basis import Basis
     from linvop.io.dataset import Dataset
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AOBasis",
     "Basis",
+    "Calculator",
     "Dataset",
     "EffectiveOperatorModel",
     "InputError",
@@ -74,6 +77,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AOBasis": "linvop.orbitals.shells",
     "Basis": "linvop.features.basis",
+    "Calculator": "linvop.calculator",
     "Dataset": "linvop.io.dataset",
     "InputError": "linvop.errors",
     "EffectiveOperatorModel": "linvop.models.effective",

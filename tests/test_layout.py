@@ -29,6 +29,7 @@ ORDER = [
     ["models"],
     ["labelling"],
     ["scf"],
+    ["calculator"],
     ["data"],
     ["report"],
     ["plotting"],

@@ -20,10 +20,14 @@ import numpy as np
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.basis import Basis
+from linvop.features.contractions import contracted
 from linvop.features.design import Progress, structure_rows
 from linvop.features.memory import require_memory
+from linvop.features.threads import available_cores, one_thread_each
+from linvop.integrals import System
 from linvop.io.frame_numbers import frame_numbers
 from linvop.io.frames import check_frames, require_state
+from linvop.models.derivatives import position_derivatives
 from linvop.models.domain import TrainingDomain, training_domain, warn_outside
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
@@ -298,6 +302,45 @@ class PropertyModel:
             )
             chunks.append(self._of_rows(rows, counts[chunk], std))
         return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
+
+    def derivatives(
+        self,
+        frames: Sequence[Atoms],
+        target: str = "energy",
+        *,
+        workers: int | None = None,
+        source: str = "frames",
+    ) -> list[np.ndarray]:
+        r"""Derivatives of a target by the positions of the atoms; forces are minus the energy's.
+
+        Returns
+        -------
+        list of (*shape, n_atoms, 3) float64
+            One a frame, in the target's unit per Angstrom; shape is () for energies and (3,) for
+            dipoles.
+
+        Raises
+        ------
+        InputError
+            As `predict`, and for what is no target of this model.
+        """
+        self._require_fitted()
+        known = {t.name: t for t in self.targets}
+        if target not in known:
+            raise InputError(f"target: expected one of {', '.join(known)}, got {target!r}")
+        frames = check_frames(frames, source=source, species=self.species_)
+        require_state(frames, self.state_, source)
+        warn_outside(self.domain_, frames, atom_counts(frames, self.species_), source)
+        features = self.basis.compile(self.species_, known[target].irreps, "structure")
+
+        def one(atoms: Atoms) -> np.ndarray:
+            matrices = contracted(
+                features.enumeration, System.from_atoms(atoms, self.basis.ao_basis)
+            )
+            return position_derivatives(features, matrices, known[target], self.parts_[target])
+
+        with one_thread_each(workers or available_cores()) as pool:
+            return list(pool.map(one, frames))
 
     def _of_rows(
         self, rows: Mapping[Irrep, np.ndarray], counts: np.ndarray, std: bool

@@ -1,0 +1,118 @@
+r"""`Calculator`: a property model as an ASE calculator, with analytic forces.
+
+.. math:: F_A = -dE/dR_A \quad \text{by the adjoint (`linvop.features.adjoint`)}
+
+The model is only read: several calculators, in several threads, may share one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ase.calculators.calculator import Calculator as AseCalculator
+from ase.calculators.calculator import PropertyNotImplementedError, all_changes
+
+from linvop.errors import InputError
+from linvop.models.domain import ExtrapolationWarning
+from linvop.models.loading import load
+from linvop.models.property import PropertyModel
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["Calculator"]
+
+
+class Calculator(AseCalculator):
+    r"""Energy, forces and dipole of a fitted `PropertyModel`, in ASE's units.
+
+    Parameters
+    ----------
+    model : PropertyModel, or the path of one
+        With an energy, a dipole or both among its targets.
+
+    Raises
+    ------
+    InputError
+        If the model is of another kind, not fitted, or has neither.
+
+    Warns
+    -----
+    ExtrapolationWarning
+        When structures leave the training data, and again only after they have come back.
+
+    Examples
+    --------
+    >>> atoms.calc = linvop.Calculator("water.h5")  # doctest: +SKIP
+    >>> atoms.get_potential_energy(), atoms.get_forces()  # doctest: +SKIP
+    """
+
+    implemented_properties = ["energy", "free_energy", "forces", "dipole"]  # noqa: RUF012 as ASE's
+
+    def __init__(self, model: PropertyModel | str | Path, **settings: Any) -> None:
+        super().__init__(**settings)
+        found = load(model) if isinstance(model, str | Path) else model
+        if not isinstance(found, PropertyModel):
+            raise InputError(f"model: expected a linvop.PropertyModel, got {type(found).__name__}")
+        found.report()  # refuses a model that is not fitted
+        known = {t.name for t in found.targets} & {"energy", "dipole"}
+        if not known:
+            names = ", ".join(t.name for t in found.targets)
+            raise InputError(
+                f"model: expected an energy or a dipole among its targets, got {names}"
+            )
+        self.model = found
+        self._is_outside = False
+        of_energy = ["energy", "free_energy", "forces"] if "energy" in known else []
+        self.implemented_properties = of_energy + sorted(known - {"energy"})
+
+    def get_property(
+        self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True
+    ) -> Any:
+        """As ASE's; what there is none of is refused with the reason."""
+        if name == "stress":
+            raise PropertyNotImplementedError(
+                "stress: linvop models are of molecules, which have no cell"
+            )
+        if name not in self.implemented_properties:
+            has = ", ".join(self.implemented_properties)
+            raise PropertyNotImplementedError(f"{name}: this model gives {has}")
+        return super().get_property(name, atoms, allow_calculation)
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        r"""Fill `results` with the energy or dipole, and the forces if they are asked for.
+
+        Raises
+        ------
+        InputError
+            For periodic structures, other species, charges or spins than the model's.
+        """
+        super().calculate(atoms, properties, system_changes)
+        here: Atoms = self.atoms  # type: ignore[assignment]  # set by ASE just now
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            predicted = self.model.predict([here], workers=1, source="atoms")[0]
+            if "energy" in predicted:
+                self.results["energy"] = self.results["free_energy"] = predicted["energy"]
+                if "forces" in properties:
+                    gradient = self.model.derivatives([here], workers=1, source="atoms")[0]
+                    self.results["forces"] = -gradient
+            if "dipole" in predicted:
+                self.results["dipole"] = predicted["dipole"]
+        self._pass_on(caught)
+
+    def _pass_on(self, caught: list[warnings.WarningMessage]) -> None:
+        """Say once that structures have left the training data, not at every step."""
+        outside = [w for w in caught if issubclass(w.category, ExtrapolationWarning)]
+        others = [w for w in caught if not issubclass(w.category, ExtrapolationWarning)]
+        for w in others + (outside[:1] if not self._is_outside else []):
+            warnings.warn(str(w.message), w.category, stacklevel=4)
+        self._is_outside = bool(outside)

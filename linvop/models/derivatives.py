@@ -1,0 +1,57 @@
+r"""Derivatives of a property model's predictions by positions: forces, dipole derivatives.
+
+.. math:: F_A = -\frac{dE}{dR_A}, \qquad E = \sum_i c^{(s_i)} \cdot B_i ,
+
+by the adjoint (`linvop.features.adjoint`): one pass backwards for each component of a label, and
+constants of species drop out. The components of a label are orthogonal combinations of those of its
+irreps (`linvop.models.targets`), so that ``dT/dB`` is read off the label of a unit vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from linvop.basis.words import Irrep
+from linvop.conventions import BOHR
+from linvop.features.adjoint import structure_adjoint
+from linvop.features.contractions import Contracted, SiteFeatures
+from linvop.models.linear_part import LinearPart
+from linvop.models.targets import Target
+
+__all__ = ["position_derivatives"]
+
+
+def position_derivatives(
+    features: SiteFeatures,
+    one: Contracted,
+    target: Target,
+    parts: Mapping[Irrep, LinearPart],
+) -> np.ndarray:
+    r"""Derivatives of a target of one structure by the positions of its atoms.
+
+    Parameters
+    ----------
+    features : SiteFeatures
+        Compiled with ``target="structure"``.
+    one : Contracted
+        The structure.
+    target : Target
+    parts : {irrep: LinearPart}
+        Its coefficients.
+
+    Returns
+    -------
+    (*target.shape, n_atoms, 3) float64
+        In the target's unit per Angstrom.
+    """
+    size = int(np.prod(target.shape, dtype=int))
+    out = []
+    for unit in np.eye(size):
+        weights = target.to_irreps(unit.reshape(1, *target.shape))
+        gradient = {
+            irrep: np.outer(w[0], parts[irrep].coefficients) for irrep, w in weights.items()
+        }
+        out.append(structure_adjoint(features, one, gradient).by_positions() / BOHR)
+    return np.reshape(out, (*target.shape, *out[0].shape))

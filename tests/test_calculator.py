@@ -1,0 +1,119 @@
+"""ASE's ways of asking: forces against differences, dynamics, vibrations, and what is refused."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from ase import units
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.fd import calculate_numerical_forces
+from ase.md.verlet import VelocityVerlet
+from ase.optimize import BFGS
+from ase.vibrations import Vibrations
+
+import linvop
+from linvop.errors import InputError
+from linvop.models.domain import ExtrapolationWarning
+
+BASIS = linvop.Basis(ao="6-31g", kappa=2, resolution="shell", metric="lowdin")
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return linvop.Dataset.open(linvop.data.water()).frames()
+
+
+@pytest.fixture(scope="module")
+def model(frames):
+    return linvop.PropertyModel(BASIS, targets=("energy", "dipole")).fit(frames[:150])
+
+
+@pytest.fixture
+def water(frames, model):
+    atoms = frames[160].copy()
+    atoms.calc = linvop.Calculator(model)
+    return atoms
+
+
+def test_what_the_model_predicts(water, model):
+    predicted = model.predict([water])[0]
+    assert water.get_potential_energy() == predicted["energy"]
+    np.testing.assert_array_equal(water.get_dipole_moment(), predicted["dipole"])
+
+
+def test_forces_are_minus_the_derivatives_of_the_energy(water):
+    forces = water.get_forces()
+    numeric = calculate_numerical_forces(water, eps=1e-4)
+    np.testing.assert_allclose(forces, numeric, atol=1e-6 * np.abs(forces).max())
+    np.testing.assert_allclose(forces.sum(axis=0), 0, atol=1e-9)
+    torque = np.cross(water.positions, forces).sum(axis=0)
+    np.testing.assert_allclose(torque, 0, atol=1e-9)
+
+
+def test_dipole_derivatives(water, model):
+    found = model.derivatives([water], "dipole")[0]
+    assert found.shape == (3, 3, 3)
+    step = 1e-3
+    for atom, x in np.ndindex(3, 3):
+        dipoles = []
+        for sign in (1, -1):
+            moved = water.copy()
+            moved.positions[atom, x] += sign * step
+            dipoles.append(model.predict([moved])[0]["dipole"])
+        numeric = (dipoles[0] - dipoles[1]) / (2 * step)
+        np.testing.assert_allclose(found[:, atom, x], numeric, atol=1e-5)
+
+
+def test_a_minimum_its_vibrations_and_dynamics_that_conserve_energy(water, tmp_path):
+    assert BFGS(water, logfile=None).run(fmax=1e-3, steps=100)
+    vibrations = Vibrations(water, name=str(tmp_path / "vib"))
+    vibrations.run()
+    waves = vibrations.get_frequencies().real[-3:]
+    assert 1400 < waves[0] < 1800  # the bending mode, 1/cm
+    assert np.all((waves[1:] > 3400) & (waves[1:] < 4200))
+    water.rattle(0.03, seed=1)
+    dynamics = VelocityVerlet(water, 0.25 * units.fs)
+    before = water.get_total_energy()
+    dynamics.run(100)
+    assert abs(water.get_total_energy() - before) < 1e-3 * abs(water.get_kinetic_energy() + 1)
+
+
+def test_nothing_is_calculated_twice(water, monkeypatch):
+    water.get_forces()
+    monkeypatch.setattr(type(water.calc.model), "predict", None)
+    water.get_forces()
+    water.get_potential_energy()
+
+
+def test_one_warning_outside_the_training_data(water):
+    water.positions[1] *= 4
+    with pytest.warns(ExtrapolationWarning):
+        water.get_potential_energy()
+    water.positions[1] *= 1.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        water.get_potential_energy()
+
+
+def test_what_is_refused(water, frames):
+    with pytest.raises(PropertyNotImplementedError, match="no cell"):
+        water.get_stress()
+    with pytest.raises(PropertyNotImplementedError, match="magmoms: this model gives energy"):
+        water.get_magnetic_moments()
+    water.numbers[0] = 16
+    with pytest.raises(InputError, match="S"):
+        water.get_potential_energy()
+    with pytest.raises(InputError, match="expected a linvop.PropertyModel, got int"):
+        linvop.Calculator(3)
+    with pytest.raises(InputError, match="not fitted"):
+        linvop.Calculator(linvop.PropertyModel(BASIS))
+    only = linvop.PropertyModel(BASIS, targets="dipole").fit(frames[:50])
+    water = frames[60].copy()
+    water.calc = linvop.Calculator(only)
+    assert water.get_dipole_moment().shape == (3,)
+    with pytest.raises(PropertyNotImplementedError, match="forces: this model gives dipole"):
+        water.get_forces()
+    with pytest.raises(InputError, match="target: expected one of dipole, got 'energy'"):
+        only.derivatives([water])
