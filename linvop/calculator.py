@@ -99,14 +99,15 @@ class Calculator(AseCalculator):
         here: Atoms = self.atoms  # type: ignore[assignment]  # set by ASE just now
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            predicted = self.model.predict([here], workers=1, source="atoms")[0]
-            if "energy" in predicted:
-                self.results["energy"] = self.results["free_energy"] = predicted["energy"]
-                if "forces" in properties:
-                    gradient = self.model.derivatives([here], workers=1, source="atoms")[0]
-                    self.results["forces"] = -gradient
-            if "dipole" in predicted:
-                self.results["dipole"] = predicted["dipole"]
+            predicted = self.model.evaluate(
+                here, derivatives=["energy"] if "forces" in properties else []
+            )
+        if "energy" in predicted:
+            self.results["energy"] = self.results["free_energy"] = predicted["energy"]
+        if "energy_derivatives" in predicted:
+            self.results["forces"] = -predicted["energy_derivatives"]
+        if "dipole" in predicted:
+            self.results["dipole"] = predicted["dipole"]
         self._pass_on(caught)
 
     def _pass_on(self, caught: list[warnings.WarningMessage]) -> None:

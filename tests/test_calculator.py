@@ -39,8 +39,10 @@ def water(frames, model):
 
 def test_what_the_model_predicts(water, model):
     predicted = model.predict([water])[0]
-    assert water.get_potential_energy() == predicted["energy"]
-    np.testing.assert_array_equal(water.get_dipole_moment(), predicted["dipole"])
+    assert water.get_potential_energy() == pytest.approx(predicted["energy"], rel=1e-14)
+    np.testing.assert_allclose(water.get_dipole_moment(), predicted["dipole"], rtol=1e-12)
+    forces = -model.derivatives([water])[0]
+    np.testing.assert_allclose(water.get_forces(), forces, rtol=1e-12)
 
 
 def test_forces_are_minus_the_derivatives_of_the_energy(water):
@@ -82,7 +84,7 @@ def test_a_minimum_its_vibrations_and_dynamics_that_conserve_energy(water, tmp_p
 
 def test_nothing_is_calculated_twice(water, monkeypatch):
     water.get_forces()
-    monkeypatch.setattr(type(water.calc.model), "predict", None)
+    monkeypatch.setattr(type(water.calc.model), "evaluate", None)
     water.get_forces()
     water.get_potential_energy()
 

@@ -10,22 +10,27 @@ irreps (`linvop.models.targets`), so that ``dT/dB`` is read off the label of a u
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from linvop.basis.words import Irrep
 from linvop.conventions import BOHR
 from linvop.features.adjoint import structure_adjoint
-from linvop.features.contractions import Contracted, SiteFeatures
+from linvop.features.contractions import Contracted, SiteFeatures, contracted
+from linvop.integrals import System
 from linvop.models.linear_part import LinearPart
 from linvop.models.targets import Target
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 __all__ = ["position_derivatives"]
 
 
 def position_derivatives(
     features: SiteFeatures,
-    one: Contracted,
+    structure: Atoms | Contracted,
     target: Target,
     parts: Mapping[Irrep, LinearPart],
 ) -> np.ndarray:
@@ -35,8 +40,7 @@ def position_derivatives(
     ----------
     features : SiteFeatures
         Compiled with ``target="structure"``.
-    one : Contracted
-        The structure.
+    structure : ase.Atoms or Contracted
     target : Target
     parts : {irrep: LinearPart}
         Its coefficients.
@@ -46,6 +50,11 @@ def position_derivatives(
     (*target.shape, n_atoms, 3) float64
         In the target's unit per Angstrom.
     """
+    if isinstance(structure, Contracted):
+        one = structure
+    else:
+        system = System.from_atoms(structure, features.enumeration.ao)
+        one = contracted(features.enumeration, system)  # made once for all components
     size = int(np.prod(target.shape, dtype=int))
     out = []
     for unit in np.eye(size):

@@ -334,13 +334,36 @@ class PropertyModel:
         features = self.basis.compile(self.species_, known[target].irreps, "structure")
 
         def one(atoms: Atoms) -> np.ndarray:
-            matrices = contracted(
-                features.enumeration, System.from_atoms(atoms, self.basis.ao_basis)
-            )
-            return position_derivatives(features, matrices, known[target], self.parts_[target])
+            return position_derivatives(features, atoms, known[target], self.parts_[target])
 
         with one_thread_each(workers or available_cores()) as pool:
             return list(pool.map(one, frames))
+
+    def evaluate(self, atoms: Atoms, derivatives: Sequence[str] = ()) -> dict[str, Any]:
+        r"""Predictions of one structure, as `predict`, and derivatives, V made once for all.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+        derivatives : sequence of str
+            Targets of which ``<target>_derivatives`` are wanted too, as `derivatives` has them.
+        """
+        self._require_fitted()
+        frames = check_frames([atoms], source="atoms", species=self.species_)
+        require_state(frames, self.state_, "atoms")
+        counts = atom_counts(frames, self.species_)
+        warn_outside(self.domain_, frames, counts, "atoms", self._fitted_constants())
+        features = self._features()
+        V = contracted(features.enumeration, System.from_atoms(atoms, self.basis.ao_basis))
+        rows = {irrep: row[None] for irrep, row in features.structure(V).items()}
+        found = {n: v[0] for n, v in self._of_rows(rows, counts, False).items()}
+        for t in self.targets:
+            if t.name in derivatives:
+                own = self.basis.compile(self.species_, t.irreps, "structure")
+                found[f"{t.name}_derivatives"] = position_derivatives(
+                    own, V, t, self.parts_[t.name]
+                )
+        return {n: float(v) if np.ndim(v) == 0 else v for n, v in found.items()}
 
     def _of_rows(
         self, rows: Mapping[Irrep, np.ndarray], counts: np.ndarray, std: bool
