@@ -153,7 +153,7 @@ def test_predictions_are_a_data_set(fitted, tmp_path):
             ("evaluate", "MODEL", "WATER", "--key", "energy=E"),
             "--key: not for a model",
         ),
-        (("evaluate", "MODEL", "MODEL"), "expected a dataset, got a operator model"),
+        (("evaluate", "MODEL", "MODEL"), "expected a dataset, got an operator model"),
     ],
 )
 def test_bad_commands_are_refused(fitted, tmp_path, monkeypatch, arguments, message):

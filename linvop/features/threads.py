@@ -17,6 +17,8 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+from linvop.errors import InputError
+
 __all__ = ["available_cores", "one_blas_thread", "one_thread_each"]
 
 
@@ -76,7 +78,15 @@ def _single_openmp_thread() -> None:
 
 @contextmanager
 def one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads, each with one OpenMP thread, for work inside `one_blas_thread`."""
+    r"""A pool of threads, each with one OpenMP thread, for work inside `one_blas_thread`.
+
+    Raises
+    ------
+    InputError
+        If `workers` is no positive integer.
+    """
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise InputError(f"workers: expected a positive integer, got {workers!r}")
     with (
         one_blas_thread(),
         ThreadPoolExecutor(workers, initializer=_single_openmp_thread) as pool,

@@ -169,7 +169,7 @@ def kind_of(path: str | Path, expected: Sequence[str]) -> str:
     with h5py.File(path, "r") as file:
         found = str(file.attrs["kind"])
     if found not in expected:
-        raise FileFormatError(f"{path}: expected a {' or '.join(expected)}, got a {found}")
+        raise FileFormatError(f"{path}: expected {' or '.join(map(_a, expected))}, got {_a(found)}")
     return found
 
 
@@ -201,7 +201,7 @@ def open_checked(path: str | Path, kind: str, schema: int) -> h5py.File:
     try:
         found = file.attrs["kind"], int(file.attrs["schema"])
         if found[0] != kind:
-            raise FileFormatError(f"{path}: expected a {kind}, got a {found[0]}")
+            raise FileFormatError(f"{path}: expected {_a(kind)}, got {_a(found[0])}")
         if found[1] > schema:
             raise FileFormatError(
                 f"{path}: a {kind} of schema {found[1]}, written by linvop "
@@ -282,3 +282,8 @@ def put_json(group: h5py.Group, name: str, value: Any) -> None:
 def get_json(group: h5py.Group, name: str) -> Any:
     r"""Return what `put_json` stored."""
     return json.loads(group[name].asstr()[()])
+
+
+def _a(kind: str) -> str:
+    """With its article."""
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"

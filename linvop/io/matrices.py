@@ -58,6 +58,8 @@ def checked_records(
     frames = check_frames(frames)
     charges, multiplicities = charges_and_multiplicities(frames)
     for name, matrices in (("overlap", overlap), ("fock", fock), ("density", density)):
+        if matrices is not None and not hasattr(matrices, "__len__"):
+            raise InputError(f"{name}: expected a list of matrices, got {type(matrices).__name__}")
         if matrices is not None and len(matrices) != len(frames):
             raise InputError(
                 f"{name}: expected a matrix for each of {len(frames)} structures, "

@@ -183,7 +183,8 @@ def as_target(target: str | Target) -> Target:
             f"target {target!r}: this version learns {', '.join(_KNOWN)} and Target(...)"
         )
     raise InputError(
-        f"target {target!r}: expected {', '.join(_KNOWN)}; for others state their rank "
+        f"target {target!r}: expected {', '.join(_KNOWN)} (fock, density and effective are fitted "
+        "alone); for others state their rank "
         f"(linvop.Target({target!r}, rank=0), in a TOML file {target} = {{ rank = 0 }})"
     )
 

@@ -123,7 +123,8 @@ def _as_pyscf(symbol: str, entry: object) -> list:
                 raw = gto.format_basis({symbol: entry})[symbol]
         except Exception as error:  # PySCF raises KeyError, RuntimeError or its own class
             raise InputError(
-                f"AO basis {entry!r} for {symbol}: PySCF cannot give it ({error})"
+                f"AO basis {entry!r} for {symbol}: PySCF cannot give it "
+                f"({' '.join(str(error).split())})"
             ) from error
     elif isinstance(entry, Iterable):
         items = list(entry)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import scipy.linalg  # noqa: F401 - brings a BLAS of its own
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from linvop.errors import InputError
 from linvop.features.threads import available_cores, one_blas_thread, one_thread_each
 
 
@@ -38,3 +40,12 @@ def test_the_last_of_several_threads_takes_the_limit_back():
         assert set(blas_threads()) == {1}
         second.__exit__(None, None, None)
         assert blas_threads() == before
+
+
+@pytest.mark.parametrize("workers", [0, -1, "a", 1.5, True])
+def test_workers_are_counted(workers):
+    with (
+        pytest.raises(InputError, match="workers: expected a positive integer, got"),
+        one_thread_each(workers),
+    ):
+        pass
