@@ -83,10 +83,23 @@ def test_a_minimum_its_vibrations_and_dynamics_that_conserve_energy(water, tmp_p
 
 
 def test_nothing_is_calculated_twice(water, monkeypatch):
-    water.get_forces()
-    monkeypatch.setattr(type(water.calc.model), "evaluate", None)
-    water.get_forces()
-    water.get_potential_energy()
+    asked = []
+    evaluate = type(water.calc.model).evaluate
+
+    def counted(model, atoms, derivatives=()):
+        asked.append(list(derivatives))
+        return evaluate(model, atoms, derivatives)
+
+    monkeypatch.setattr(type(water.calc.model), "evaluate", counted)
+    energy = water.get_potential_energy()
+    forces = water.get_forces()
+    assert water.get_potential_energy() == pytest.approx(energy, rel=1e-14)
+    np.testing.assert_array_equal(water.get_forces(), forces)
+    water.get_dipole_moment()
+    assert asked == [[], ["energy"]]
+    water.positions[0] += 0.01
+    assert np.abs(water.get_forces() - forces).max() > 1e-3
+    assert len(asked) == 3
 
 
 def test_one_warning_outside_the_training_data(water):
