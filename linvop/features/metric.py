@@ -102,6 +102,36 @@ class Multiplied:
         XVX = _symmetric(self.X @ VX)  # a skew part would break the words' reversal symmetry
         return (V, VX, XVX) if self.metric == "overlap" else (XVX, XVX, XVX)
 
+    def tangent(
+        self, along: np.ndarray, along_overlap: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        r"""Changes of K, E and M along changes of V and S.
+
+        Parameters
+        ----------
+        along : (n_directions, n_sources, n_ao, n_ao) float64
+        along_overlap : (n_directions, n_ao, n_ao) float64, or None for "ao"
+
+        Returns
+        -------
+        three of (n_directions, n_sources, n_ao, n_ao) float64
+        """
+        if self.metric == "ao" or along_overlap is None:
+            return along, along, along
+        V, X, U = self.V, self.X, self.U
+        dX = U @ ((U.T @ along_overlap @ U) * self._divided_differences) @ U.T
+        half = X @ V @ dX[:, None]
+        middle = _symmetric(X @ along @ X + half + np.swapaxes(half, -1, -2))
+        if self.metric == "lowdin":
+            return middle, middle, middle
+        return along, along @ X + V @ dX[:, None], middle
+
+    @cached_property
+    def _divided_differences(self) -> np.ndarray:
+        """Of ``s^(-1/2)`` between the eigenvalues of S."""
+        root = np.sqrt(self.s)
+        return -1 / (np.outer(root, root) * (root[:, None] + root))
+
     def adjoint(
         self, local: np.ndarray, first: np.ndarray, middle: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -125,9 +155,7 @@ class Multiplied:
             by_X = np.zeros_like(X)
         one = (V @ X @ by_middle).sum(axis=0)
         by_X = _symmetric(by_X + one + one.T)
-        root = np.sqrt(self.s)
-        divided = -1 / (np.outer(root, root) * (root[:, None] + root))
-        return by_V, U @ ((U.T @ by_X @ U) * divided) @ U.T
+        return by_V, U @ ((U.T @ by_X @ U) * self._divided_differences) @ U.T
 
 
 def _symmetric(A: np.ndarray) -> np.ndarray:

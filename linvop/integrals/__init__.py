@@ -11,6 +11,7 @@ from linvop.integrals.gradients import (
     point_charge_gradient,
     potential_gradient,
 )
+from linvop.integrals.motions import overlap_motion, potential_motion
 from linvop.integrals.system import System, molecule
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "molecule",
     "overlap",
     "overlap_gradient",
+    "overlap_motion",
     "point_charge_gradient",
     "point_charge_potential",
     "potential",
     "potential_gradient",
+    "potential_motion",
     "uniform_field",
 ]

@@ -21,7 +21,7 @@ import numpy as np
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["pair_rows", "product_rows", "site_rows"]
+__all__ = ["couple", "pair_rows", "product_rows", "site_rows"]
 
 
 def site_rows(
@@ -63,7 +63,7 @@ def site_rows(
                 i = shell_start[a] + site * width_a
                 j = shell_start[b] + site * width_b
                 entries = product[i : i + width_a, j : j + width_b]
-                _couple(plan, block, entries, out[row])
+                couple(plan, block, entries, out[row])
     return out
 
 
@@ -101,11 +101,11 @@ def pair_rows(
             width_a, width_b = 2 * plan.shell_l[a] + 1, 2 * plan.shell_l_j[b] + 1
             for (i, j), row in zip(pairs, out, strict=True):
                 x, y = start_i[a] + i * width_a, start_j[b] + j * width_b
-                _couple(plan, block, product[x : x + width_a, y : y + width_b], row)
+                couple(plan, block, product[x : x + width_a, y : y + width_b], row)
     return out
 
 
-def _couple(plan: WordPlan, block: int, entries: np.ndarray, row: np.ndarray) -> None:
+def couple(plan: WordPlan, block: int, entries: np.ndarray, row: np.ndarray) -> None:
     """Add the irreps of a block's entries to a row of results."""
     for o in range(plan.block_outputs[block], plan.block_outputs[block + 1]):
         chosen = slice(plan.output_first[o], plan.output_last[o])
