@@ -29,6 +29,10 @@ __all__ = ["Calculator"]
 class Calculator(AseCalculator):
     r"""Energy, forces and dipole of a fitted `PropertyModel`, in ASE's units.
 
+    Of a model fitted with covariances also ``energy_std``, ``forces_std`` and ``dipole_std``, by
+    ``get_property``: standard deviations of a label from the prediction (of forces from the
+    exact one, if none were fitted), at some 3 n_atoms times the cost of the energy for forces.
+
     Parameters
     ----------
     model : PropertyModel, or the path of one
@@ -68,6 +72,12 @@ class Calculator(AseCalculator):
         self._is_outside = False
         of_energy = ["energy", "free_energy", "forces"] if "energy" in known else []
         self.implemented_properties = of_energy + sorted(known - {"energy"})
+        if found.has_std:
+            self.implemented_properties += [
+                f"{name}_std"
+                for name in ("energy", "forces", "dipole")
+                if name in self.implemented_properties
+            ]
 
     def get_property(
         self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True
@@ -100,14 +110,17 @@ class Calculator(AseCalculator):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             predicted = self.model.evaluate(
-                here, derivatives=["energy"] if "forces" in properties else []
+                here,
+                derivatives=["energy"] if {"forces", "forces_std"} & set(properties) else [],
+                std=any(name.endswith("_std") for name in properties),
             )
         if "energy" in predicted:
             self.results["energy"] = self.results["free_energy"] = predicted["energy"]
         if "energy_derivatives" in predicted:
             self.results["forces"] = -predicted["energy_derivatives"]
-        if "dipole" in predicted:
-            self.results["dipole"] = predicted["dipole"]
+        for name in ("dipole", "energy_std", "forces_std", "dipole_std"):
+            if name in predicted:
+                self.results[name] = predicted[name]
         self._pass_on(caught)
 
     def _pass_on(self, caught: list[warnings.WarningMessage]) -> None:

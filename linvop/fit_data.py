@@ -158,7 +158,7 @@ def _checked_test(
     """Labels of the test structures, which the model must be able to predict."""
     source = source_of_test(config)
     check_frames(test, source=source, species=species)
-    true = {t.name: label_array(t, test, {}, {}, source) for t in config.model.targets}
+    true = {t.name: label_array(t, test, {}, {}, source) for t in config.model.measured}
     found = require_one_state(test, source)
     if found != state:
         raise InputError(

@@ -94,7 +94,7 @@ def all_or_none(folder: Path, names: Iterable[str], force: bool) -> Iterator[Pat
 
 def outputs(config: FitConfig) -> list[str]:
     """Names of the files that the fit writes."""
-    return ["model.h5", "metrics.json", *(f"parity_{t.name}.png" for t in config.model.targets)]
+    return ["model.h5", "metrics.json", *(f"parity_{t.name}.png" for t in config.model.measured)]
 
 
 def run_fit(
@@ -140,7 +140,7 @@ def run_fit(
     fitted = time.perf_counter()
     series = {
         t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
-        for t in model.targets
+        for t in model.measured
     }
     metrics: dict[str, Any] = {
         "train": name_of(config.train),
@@ -176,7 +176,7 @@ def _tested(
         )
     seconds = (time.perf_counter() - start) / len(data.test)
     true = data.true
-    for t in model.targets:
+    for t in model.measured:
         series[t.name]["test"] = (true[t.name], predicted[t.name])
     metrics: dict[str, Any] = {
         "test_set": name_of(source),
@@ -186,7 +186,7 @@ def _tested(
     if model.has_std:
         metrics["calibration"] = {
             t.name: calibration(true[t.name], predicted[t.name], predicted[f"{t.name}_std"])
-            for t in model.targets
+            for t in model.measured
         }
     return metrics | {"seconds_per_structure": round(seconds, 5)}
 
@@ -202,7 +202,7 @@ def _naming(source: str) -> Iterator[None]:
 
 
 def _errors(model: PropertyModel, series: dict[str, Series], name: str) -> dict[str, Any]:
-    return {t.name: errors(*series[t.name][name], t.unit) for t in model.targets}
+    return {t.name: errors(*series[t.name][name], t.unit) for t in model.measured}
 
 
 def panels(target: Target, series: Series) -> list[Parity | Errors]:
@@ -230,5 +230,5 @@ def _write(
     with all_or_none(config.output, outputs(config), force) as folder:
         model.save(str(folder / "model.h5"))
         atomic_text(folder / "metrics.json", metrics_text(metrics))
-        for t in model.targets:
+        for t in model.measured:
             parity_figure(folder / f"parity_{t.name}.png", [panels(t, series[t.name])])

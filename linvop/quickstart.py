@@ -77,7 +77,7 @@ def quickstart(
             for name, parts in model.parts_.items()
         }
         metrics["test"][resolution] = {}
-        for t in model.targets:
+        for t in model.measured:
             true = label_array(t, test, {}, {}, SHIPPED)
             metrics["test"][resolution][t.name] = errors(true, predicted[t.name], t.unit)
             series[t.name][resolution] = (true, predicted[t.name])
@@ -87,7 +87,7 @@ def quickstart(
             Parity(f"{t.name} of {len(test)} held-out waters", t.unit, series[t.name]),
             Errors(f"{t.name}: what resolution buys", t.unit, series[t.name]),
         ]
-        for t in model.targets
+        for t in model.measured
     ]
     with all_or_none(directory, _OUTPUTS, force) as folder:
         model.save(str(folder / "model.h5"))

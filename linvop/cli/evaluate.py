@@ -88,7 +88,7 @@ def evaluate_command(
 
 
 def _chosen(fitted: PropertyModel, wanted: Sequence[str], model: Path) -> list[Target]:
-    known = {t.name: t for t in fitted.targets}
+    known = {t.name: t for t in fitted.measured}
     for name in wanted:
         if name not in known:
             raise InputError(f"--target {name}: {model} has {', '.join(known)}")

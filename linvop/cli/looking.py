@@ -102,7 +102,7 @@ def _model(path: Path, json: bool) -> None:
         **report,
         "charge": model.state_[0],
         "multiplicity": model.state_[1],
-        "units": {t.name: t.unit for t in model.targets},
+        "units": {t.name: t.unit for t in model.measured},
         "columns": [{**dict(zip(keys, key, strict=True)), "n": n} for key, n in counts],
         "training": model.training_,
         "header": _header(path),

@@ -156,13 +156,13 @@ def fit_command(
         )
 
         tables: list[Any] = [
-            fit_table(metrics["report"], {t.name: t.unit for t in settings.model.targets})
+            fit_table(metrics["report"], {t.name: t.unit for t in settings.model.measured})
         ]
         tables.append(error_table(metrics["leave_one_out"], "leave one structure out"))
         if "test" in metrics:
             tables.append(error_table(metrics["test"], f"test ({metrics['test_set']})"))
         if "calibration" in metrics:
-            units = {t.name: t.unit for t in settings.model.targets}
+            units = {t.name: t.unit for t in settings.model.measured}
             title = f"predicted standard deviations ({metrics['test_set']})"
             tables.append(calibration_table(metrics["calibration"], units, title))
             tables += calibration_lines(metrics["calibration"])
@@ -217,7 +217,7 @@ def predict_command(
         if json:
             print_json(predicted)
         else:
-            names = ", ".join(f"{t.name} ({t.unit or 'no unit'})" for t in fitted.targets)
+            names = ", ".join(f"{t.name} ({t.unit or 'no unit'})" for t in fitted.measured)
             also = " and their standard deviations" if std else ""
             typer.echo(f"{out}: {len(frames)} structures with {names}{also}")
 

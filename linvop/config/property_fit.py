@@ -59,6 +59,7 @@ from linvop.config.values import (
 from linvop.conventions import PROPERTY_UNITS, unit_factor
 from linvop.errors import InputError
 from linvop.features.basis import Basis
+from linvop.models.force_fit import FORCE_WEIGHT
 from linvop.models.property import PropertyModel
 from linvop.models.targets import Target, as_target
 from linvop.regression.ridge import Ridge
@@ -78,6 +79,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
         "prune",
         "relevance",
         "atom_energies",
+        "force_weight",
     ),
     "output": ("dir",),
 }
@@ -158,8 +160,9 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
         kappa_cost=number(solver, "kappa_cost", 2.0),
         relevance=solver.get("relevance"),
         atom_energies=_energies(solver),
+        force_weight=number(solver, "force_weight", FORCE_WEIGHT),
     )
-    names = [t.name for t in model.targets]
+    names = [t.name for t in model.measured]
     units = _of_targets(data, "units", names)
     for name in set(units) & set(PROPERTY_UNITS):
         unit_factor(name, units[name])

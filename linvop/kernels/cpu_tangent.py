@@ -1,4 +1,4 @@
-r"""Tangents on the CPU: the product rule through groups, words and products, all directions at once.
+r"""Tangents on the CPU: the product rule along all directions at once.
 
 The same numbers as `linvop.kernels.reference_tangent`, for symmetric middle matrices M and
 directions. Directions stand last in memory, so that the innermost loops run over them.

@@ -132,5 +132,5 @@ def product_rows_tangent(
             entries = slice(plan.row_entries[row], plan.row_entries[row + 1])
             values = change[:, :, plan.entry_monomial[entries]] @ plan.entry_value[entries]
             element = plan.product_offset[p] + t + mu * plan.product_stride[p]
-            np.add.at(out, (slice(None), row_of_site, element), values)
+            np.add.at(out[:, :, element].T, row_of_site, values.T)
     return out

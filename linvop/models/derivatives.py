@@ -18,6 +18,7 @@ from linvop.basis.words import Irrep
 from linvop.conventions import BOHR
 from linvop.features.adjoint import structure_adjoint
 from linvop.features.contractions import Contracted, SiteFeatures, contracted
+from linvop.features.tangent import structure_tangent
 from linvop.integrals import System
 from linvop.models.linear_part import LinearPart
 from linvop.models.targets import Target
@@ -25,7 +26,7 @@ from linvop.models.targets import Target
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["position_derivatives"]
+__all__ = ["position_derivatives", "position_deviations"]
 
 
 def position_derivatives(
@@ -64,3 +65,21 @@ def position_derivatives(
         }
         out.append(structure_adjoint(features, one, gradient).by_positions() / BOHR)
     return np.reshape(out, (*target.shape, *out[0].shape))
+
+
+def position_deviations(
+    features: SiteFeatures, structure: Atoms | Contracted, part: LinearPart, weight: float | None
+) -> np.ndarray:
+    r"""Standard deviations of the forces, (n_atoms, 3) eV/Angstrom.
+
+    Of the scalar part of the energy, from its posterior: derivatives of the prediction are
+    linear in the coefficients too, and their rows are dB/dR. With the `weight` of forces in the
+    fit, of a label from its prediction; without (a fit to energies), of the prediction.
+    """
+    if not isinstance(structure, Contracted):
+        structure = contracted(
+            features.enumeration, System.from_atoms(structure, features.enumeration.ao)
+        )
+    rows = structure_tangent(features, structure)[0, 1] / BOHR
+    variances = part.gradient_variances(rows.reshape(-1, rows.shape[-1]), weight)
+    return np.sqrt(np.maximum(variances, 0.0)).reshape(-1, 3)

@@ -22,7 +22,7 @@ from linvop.regression.relevance import relevance
 from linvop.regression.ridge import Ridge
 from linvop.regression.uncertainty import Posterior
 
-__all__ = ["LinearPart", "fit_parts"]
+__all__ = ["LinearPart", "fit_parts", "part_of", "prior_of"]
 
 _NAMED = 50
 """So many pruned columns are named in a report; all have coefficients of exactly zero."""
@@ -48,6 +48,23 @@ class LinearPart:
     constants: np.ndarray
     report: dict[str, Any] = field(default_factory=dict)
     posterior: Posterior | None = None
+
+    def gradient_variances(self, rows: np.ndarray, weight: float | None) -> np.ndarray:
+        r"""Variances of derivatives of the prediction, (n,).
+
+        Parameters
+        ----------
+        rows : (n, p) float64
+            Derivatives of the features; constants have none.
+        weight : float or None
+            Of such rows in the fit: with it, the noise of a label of this weight is added.
+        """
+        if self.posterior is None:
+            raise InputError("variances: expected a fit with Ridge(..., covariance=True)")
+        k = len(self.posterior.directions.constants)
+        found = self.posterior.covariances(rows, np.zeros((len(rows), k)) if k else None)
+        noise = float(self.posterior.scale.noise[0])
+        return found[:, 0, 0, 0] + (0.0 if weight is None else noise / weight) - noise
 
     def covariances(self, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
         r"""Covariance of the components of each structure, (n, 2 lam + 1, 2 lam + 1).
@@ -139,7 +156,7 @@ def fit_parts(
             one.fit(
                 flat,
                 y,
-                penalty=_prior(flat, y, columns, penalty, solver, common),
+                penalty=prior_of(flat, y, columns, penalty, solver, common),
                 groups=np.repeat(groups, width),
                 overwrite=k == len(jobs),
                 **common,
@@ -153,12 +170,7 @@ def fit_parts(
             added = np.zeros(counts.shape[1]) if free is None else free
             if kind == "fitted":
                 added = one.constants_[:, column]
-            part = LinearPart(
-                np.ascontiguousarray(one.coef_[:, column]),
-                np.ascontiguousarray(added),
-                _report_of(one, column) | _pruned(one, labels),
-                None if one.posterior_ is None else one.posterior_.select(column),
-            )
+            part = part_of(one, column, added, labels)
             fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
     return fitted
 
@@ -169,7 +181,22 @@ def _labels_of(together: Sequence[Target], irrep: Irrep, data: TrainingSet) -> n
     return np.stack([part.ravel() for part in parts], axis=1)
 
 
-def _prior(
+def part_of(
+    solver: Ridge, column: int | None, constants: np.ndarray, labels: Sequence[object]
+) -> LinearPart:
+    """What a solver has found for one of its targets; None where it has one without an axis."""
+    report = solver.report() if column is None else _report_of(solver, column)
+    coef = solver.coef_ if column is None else solver.coef_[:, column]
+    posterior = solver.posterior_
+    return LinearPart(
+        np.ascontiguousarray(coef),
+        np.ascontiguousarray(constants),
+        report | _pruned(solver, labels),
+        None if posterior is None else posterior.select(column or 0),
+    )
+
+
+def prior_of(
     rows: np.ndarray,
     y: np.ndarray,
     columns: np.ndarray | None,

@@ -27,12 +27,17 @@ from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.frame_numbers import frame_numbers
 from linvop.io.frames import check_frames, require_state
-from linvop.models.derivatives import position_derivatives
+from linvop.models.derivatives import position_derivatives, position_deviations
 from linvop.models.domain import TrainingDomain, training_domain, warn_outside
+from linvop.models.force_fit import (
+    FORCE_WEIGHT,
+    energy_and_force_rows,
+    fit_energies_and_forces,
+)
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.metrics import errors
 from linvop.models.remarks import warn_of_alpha, warn_without_angles
-from linvop.models.targets import Target, as_targets
+from linvop.models.targets import FORCES, Target, as_targets
 from linvop.models.training import (
     TrainingSet,
     atom_counts,
@@ -64,7 +69,8 @@ class PropertyModel:
     ----------
     basis : Basis
     targets : sequence of str or Target
-        ``"energy"``, ``"dipole"``, ``"polarizability"`` or `Target` objects.
+        ``"energy"``, ``"forces"``, ``"dipole"``, ``"polarizability"`` or `Target` objects.
+        Forces are fitted together with the energy (`linvop.models.force_fit`).
     solver : Ridge, optional
         Its settings; default leave-one-structure-out.
     kappa_cost : float
@@ -77,6 +83,8 @@ class PropertyModel:
     atom_energies : mapping of str to float, optional
         Energies of free atoms in eV, used instead of fitted constants. Structures of a single
         atom among the training data serve as such too.
+    force_weight : float
+        Of the squared error of a force component next to that of an energy, Angstrom^2.
 
     Attributes
     ----------
@@ -105,6 +113,7 @@ class PropertyModel:
         kappa_cost: float = 2.0,
         relevance: str | None = None,
         atom_energies: Mapping[str, float] | None = None,
+        force_weight: float = FORCE_WEIGHT,
     ) -> None:
         if not isinstance(basis, Basis):
             raise InputError(f"basis: expected a linvop.Basis, got {basis!r}")
@@ -113,7 +122,12 @@ class PropertyModel:
             raise InputError(f"solver: expected a linvop.Ridge, got {solver!r}")
         solver.check()
         self.basis = basis
-        self.targets = as_targets(targets)
+        wanted = as_targets(targets)
+        self.targets = tuple(t for t in wanted if t.name != "forces")
+        self.with_forces = len(self.targets) < len(wanted)
+        if not 0.0 < float(force_weight) < np.inf:
+            raise InputError(f"force_weight: expected a positive number, got {force_weight!r}")
+        self.force_weight = float(force_weight)
         if relevance not in (None, "shells"):
             raise InputError(f"relevance: expected None or 'shells', got {relevance!r}")
         self.relevance = relevance
@@ -122,7 +136,7 @@ class PropertyModel:
         self.atom_energies = checked_atom_energies(atom_energies)
 
     def __repr__(self) -> str:
-        names = ", ".join(repr(t.name) for t in self.targets)
+        names = ", ".join(repr(t.name) for t in self.measured)
         return f"PropertyModel({self.basis!r}, targets=({names},), solver={self.solver!r})"
 
     # -- fitting ---------------------------------------------------------------------------
@@ -134,6 +148,7 @@ class PropertyModel:
         keys: Mapping[str, str] | None = None,
         units: Mapping[str, str] | None = None,
         weights: np.ndarray | None = None,
+        force_weights: Sequence[np.ndarray] | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
         source: str = "frames",
@@ -149,6 +164,8 @@ class PropertyModel:
             ``{"energy": "energy_Ha"}``, ``{"energy": "Hartree"}``.
         weights : (n_frames,) float64, optional
             Of each structure's squared error.
+        force_weights : sequence of (n_atoms,) float64, optional
+            Of the squared error of each atom's force, beside the model's `force_weight`.
         workers : int, optional
             Threads for the features; default all cores.
         progress : callable, optional
@@ -174,6 +191,8 @@ class PropertyModel:
             atom_energies=self.atom_energies,
             source=source,
             state=state,
+            forces=self.with_forces,
+            force_weights=force_weights,
         )
         with frame_numbers(data.numbers):
             fresh._fit(data, workers, progress)
@@ -203,28 +222,44 @@ class PropertyModel:
         for irrep in list(rows):
             warn_without_angles(self.basis, self.species_, irrep)
             labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
+            settings: dict[str, Any] = {
+                "counts": counts,
+                "groups": groups,
+                "penalty": label_prior(labels, self.kappa_cost),
+                "solver": self.solver,
+                "columns": None if self.relevance is None else shell_groups(labels),
+                "labels": labels,
+            }
+            of_rows, others, fitted = rows.pop(irrep), self.targets, {}
             with warnings.catch_warnings():
                 # The solver counts targets; here they have names.
                 warnings.simplefilter("ignore", RegularisationWarning)
-                fitted = fit_parts(
-                    rows.pop(irrep),
-                    irrep,
-                    self.targets,
-                    data,
-                    counts=counts,
-                    groups=groups,
-                    penalty=label_prior(labels, self.kappa_cost),
-                    solver=self.solver,
-                    columns=None if self.relevance is None else shell_groups(labels),
-                    labels=labels,
-                )
+                if self.with_forces and irrep == (0, 1):
+                    others = tuple(t for t in self.targets if t.name != "energy")
+                    stacked = energy_and_force_rows(
+                        self.basis.compile(self.species_, (irrep,), "structure"),
+                        data.frames,
+                        of_rows[:, 0],
+                        workers=workers,
+                        progress=progress,
+                        source=data.source,
+                    )
+                    part, of_energies, of_forces = fit_energies_and_forces(
+                        stacked, data, force_weight=self.force_weight, **settings
+                    )
+                    fitted["energy"] = part, of_energies
+                if any(irrep in t.irreps for t in others):
+                    fitted |= fit_parts(of_rows, irrep, others, data, **settings)
             for name, (part, residuals) in fitted.items():
                 self.parts_[name][irrep], left_out[name][irrep] = part, residuals
                 warn_of_alpha(f"{name}, lam = {irrep[0]}", part.report)
-        self.train_values_ = data.values
+        self.train_values_ = dict(data.values)
         self.loo_predictions_ = {
             t.name: data.values[t.name] - t.from_irreps(left_out[t.name]) for t in self.targets
         }
+        if data.forces is not None:
+            self.train_values_["forces"] = data.forces
+            self.loo_predictions_["forces"] = data.forces - of_forces
 
     # -- using -----------------------------------------------------------------------------
 
@@ -254,9 +289,14 @@ class PropertyModel:
             Of compositions that the training data do not determine, and of structures clearly
             outside them (`linvop.models.domain`).
         """
+        self._require_fitted()
+        frames = check_frames(frames, source=source, species=self.species_)
         arrays = self.predict_arrays(
             frames, workers=workers, progress=progress, source=source, std=std
         )
+        stops = np.cumsum([len(a) for a in frames])[:-1]
+        for name in {"forces", "forces_std"} & set(arrays):
+            arrays[name] = np.split(arrays[name], stops)  # type: ignore[assignment]
         rows = zip(*arrays.values(), strict=True)
         return [
             {n: float(v) if np.ndim(v) == 0 else v for n, v in zip(arrays, row, strict=True)}
@@ -272,13 +312,10 @@ class PropertyModel:
         source: str = "frames",
         std: bool = False,
     ) -> dict[str, np.ndarray]:
-        r"""Predictions as ``{target: (n_frames, *shape)}``; see `predict`."""
-        if std and not self.has_std:
-            raise InputError(
-                "std: this model was fitted without covariances; fit it with "
-                "solver=Ridge(..., covariance=True), or covariance = true in [solver]"
-            )
+        r"""Predictions as ``{target: (n_frames, *shape)}``, forces (n_atoms in all, 3)."""
         self._require_fitted()
+        if std:
+            self._require_std()
         frames = check_frames(frames, source=source, species=self.species_)
         require_state(frames, self.state_, source)
         counts = atom_counts(frames, self.species_)
@@ -301,6 +338,8 @@ class PropertyModel:
                 first=first,
             )
             chunks.append(self._of_rows(rows, counts[chunk], std))
+            if self.with_forces:
+                chunks[-1] |= self._forces(frames[chunk], workers, std)
         return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
 
     def derivatives(
@@ -325,21 +364,46 @@ class PropertyModel:
             As `predict`, and for what is no target of this model.
         """
         self._require_fitted()
-        known = {t.name: t for t in self.targets}
-        if target not in known:
-            raise InputError(f"target: expected one of {', '.join(known)}, got {target!r}")
+        of = self._target(target)
         frames = check_frames(frames, source=source, species=self.species_)
         require_state(frames, self.state_, source)
         warn_outside(self.domain_, frames, atom_counts(frames, self.species_), source)
-        features = self.basis.compile(self.species_, known[target].irreps, "structure")
+        features = self.basis.compile(self.species_, of.irreps, "structure")
 
         def one(atoms: Atoms) -> np.ndarray:
-            return position_derivatives(features, atoms, known[target], self.parts_[target])
+            return position_derivatives(features, atoms, of, self.parts_[target])
 
         with one_thread_each(workers or available_cores()) as pool:
             return list(pool.map(one, frames))
 
-    def evaluate(self, atoms: Atoms, derivatives: Sequence[str] = ()) -> dict[str, Any]:
+    def _forces(
+        self, frames: Sequence[Atoms], workers: int | None, std: bool
+    ) -> dict[str, np.ndarray]:
+        """Forces of checked frames, atom by atom, and their standard deviations."""
+        energy = self._target("energy")
+        features = self.basis.compile(self.species_, energy.irreps, "structure")
+        parts = self.parts_["energy"]
+
+        def one(atoms: Atoms) -> np.ndarray:
+            V = contracted(features.enumeration, System.from_atoms(atoms, self.basis.ao_basis))
+            found = [-position_derivatives(features, V, energy, parts)]
+            if std:
+                found.append(position_deviations(features, V, parts[0, 1], self.force_weight))
+            return np.stack(found)
+
+        with one_thread_each(workers or available_cores()) as pool:
+            found = np.concatenate(list(pool.map(one, frames)), axis=1)
+        return dict(zip(("forces", "forces_std"), found, strict=False))
+
+    def _target(self, name: str) -> Target:
+        known = {t.name: t for t in self.targets}
+        if name not in known:
+            raise InputError(f"target: expected one of {', '.join(known)}, got {name!r}")
+        return known[name]
+
+    def evaluate(
+        self, atoms: Atoms, derivatives: Sequence[str] = (), *, std: bool = False
+    ) -> dict[str, Any]:
         r"""Predictions of one structure, as `predict`, and derivatives, V made once for all.
 
         Parameters
@@ -347,7 +411,12 @@ class PropertyModel:
         atoms : ase.Atoms
         derivatives : sequence of str
             Targets of which ``<target>_derivatives`` are wanted too, as `derivatives` has them.
+        std : bool
+            Also ``<target>_std``, and ``forces_std`` with derivatives of the energy. The latter
+            are of labels if forces were fitted, and of predictions otherwise.
         """
+        if std:
+            self._require_std()
         self._require_fitted()
         frames = check_frames([atoms], source="atoms", species=self.species_)
         require_state(frames, self.state_, "atoms")
@@ -356,13 +425,18 @@ class PropertyModel:
         features = self._features()
         V = contracted(features.enumeration, System.from_atoms(atoms, self.basis.ao_basis))
         rows = {irrep: row[None] for irrep, row in features.structure(V).items()}
-        found = {n: v[0] for n, v in self._of_rows(rows, counts, False).items()}
+        found = {n: v[0] for n, v in self._of_rows(rows, counts, std).items()}
         for t in self.targets:
             if t.name in derivatives:
                 own = self.basis.compile(self.species_, t.irreps, "structure")
                 found[f"{t.name}_derivatives"] = position_derivatives(
                     own, V, t, self.parts_[t.name]
                 )
+                if std and t.name == "energy":
+                    weight = self.force_weight if self.with_forces else None
+                    found["forces_std"] = position_deviations(
+                        own, V, self.parts_[t.name][0, 1], weight
+                    )
         return {n: float(v) if np.ndim(v) == 0 else v for n, v in found.items()}
 
     def _of_rows(
@@ -396,10 +470,10 @@ class PropertyModel:
         r"""Errors on labelled structures: ``{target: {mae, rmse, r2, ...}}``; see `errors`."""
         frames = check_frames(frames, source=source)
         true = {
-            t.name: label_array(t, frames, keys or {}, units or {}, source) for t in self.targets
+            t.name: label_array(t, frames, keys or {}, units or {}, source) for t in self.measured
         }
         predicted = self.predict_arrays(frames, workers=workers, progress=progress, source=source)
-        return {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in self.targets}
+        return {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in self.measured}
 
     def report(self) -> dict[str, Any]:
         """What the fit found: sizes and, for each part, the solver's report."""
@@ -455,7 +529,11 @@ class PropertyModel:
         """The rows of all irreps are there at once, and those of one in the solver's copies."""
         counts = self.counts(self.species_)
         n = len(data.frames)
-        sizes = [8.0 * n * (2 * lam + 1) * p for (lam, _), p in counts.items()]
+        force_rows = sum(3 * len(a) for a in data.frames) if self.with_forces else 0
+        sizes = [
+            8.0 * (n * (2 * lam + 1) + (force_rows if lam == 0 else 0)) * p
+            for (lam, _), p in counts.items()
+        ]
         columns = " and ".join(f"{p} of lam = {lam}" for (lam, _), p in counts.items())
         require_memory(
             sum(sizes) + _SOLVER_COPIES * max(sizes),
@@ -465,6 +543,18 @@ class PropertyModel:
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):
             raise InputError("this model is not fitted: call fit(frames) first")
+
+    def _require_std(self) -> None:
+        if not self.has_std:
+            raise InputError(
+                "std: this model was fitted without covariances; fit it with "
+                "solver=Ridge(..., covariance=True), or covariance = true in [solver]"
+            )
+
+    @property
+    def measured(self) -> tuple[Target, ...]:
+        """What errors are taken of: the targets, and the forces of atoms if they are fitted."""
+        return (*self.targets, FORCES) if self.with_forces else self.targets
 
     @property
     def has_std(self) -> bool:

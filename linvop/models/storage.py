@@ -21,6 +21,7 @@ from linvop.features.basis import Basis
 from linvop.io import model_file
 from linvop.io.hdf5 import json_safe
 from linvop.models.domain import TrainingDomain
+from linvop.models.force_fit import FORCE_WEIGHT
 from linvop.models.linear_part import LinearPart
 from linvop.models.property import PropertyModel
 from linvop.models.stored_settings import basis_of, stored_basis, stored_solver
@@ -46,7 +47,8 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
         "species": list(model.species_),
         "state": list(model.state_),
         "n_train": model.n_train_,
-        "targets": [asdict(t) for t in model.targets],
+        "targets": [asdict(t) for t in model.measured],
+        "force_weight": model.force_weight,
         "solver": stored_solver(model.solver),
         "kappa_cost": model.kappa_cost,
         "relevance": model.relevance,
@@ -95,6 +97,7 @@ def load_property_model(path: str | Path) -> PropertyModel:
         kappa_cost=settings["kappa_cost"],
         relevance=settings.get("relevance"),
         atom_energies=settings["atom_energies"],
+        force_weight=settings.get("force_weight", FORCE_WEIGHT),
     )
     model.species_ = species
     model.state_ = tuple(settings["state"])
@@ -102,7 +105,7 @@ def load_property_model(path: str | Path) -> PropertyModel:
     model.training_ = settings["training"]
     domain = settings.get("domain")  # files of earlier versions have none
     model.domain_ = None if domain is None else TrainingDomain(**domain)
-    model.parts_ = {t.name: {} for t in targets}
+    model.parts_ = {t.name: {} for t in model.targets}
     for part in parts:
         if [str(label) for label in _labels(basis, species, part.irrep)] != part.columns:
             raise FileFormatError(

@@ -21,7 +21,7 @@ from linvop.basis.words import Irrep
 from linvop.conventions import M_FROM_CARTESIAN, PROPERTY_UNITS
 from linvop.errors import InputError
 
-__all__ = ["Target", "as_target"]
+__all__ = ["FORCES", "Target", "as_target", "as_targets"]
 
 _M_FROM_CARTESIAN = np.array(M_FROM_CARTESIAN)
 
@@ -78,7 +78,7 @@ class Target:
                     f"got {self.irrep!r}"
                 )
             object.__setattr__(self, "irrep", (int(lam), int(sigma)))
-        ranks = {"energy": 0, "dipole": 1, "polarizability": 2}
+        ranks = {"energy": 0, "dipole": 1, "forces": 1, "polarizability": 2}
         if self.name in ranks and self.rank != ranks[self.name]:
             raise InputError(f"target {self.name!r}: expected rank {ranks[self.name]}")
         known = PROPERTY_UNITS.get(self.name)
@@ -160,10 +160,15 @@ class Target:
 
 
 _KNOWN = {
+    "forces": Target("forces", rank=1, constants=False),
     "energy": Target("energy", rank=0),
     "dipole": Target("dipole", rank=1),
     "polarizability": Target("polarizability", rank=2),
 }
+
+
+FORCES = _KNOWN["forces"]
+"""Of each atom: minus the derivatives of the energy, fitted together with it."""
 
 
 def as_target(target: str | Target) -> Target:
@@ -178,7 +183,7 @@ def as_target(target: str | Target) -> Target:
         return target
     if target in _KNOWN:
         return _KNOWN[target]
-    if target in ("forces", "fock", "density"):
+    if target in ("fock", "density"):
         raise InputError(
             f"target {target!r}: this version learns {', '.join(_KNOWN)} and Target(...)"
         )
@@ -204,6 +209,8 @@ def as_targets(targets: Sequence[str | Target] | str | Target) -> tuple[Target, 
     names = [t.name for t in out]
     if not out or len(set(names)) != len(names):
         raise InputError(f"targets: expected at least one, each once, got {names}")
+    if "forces" in names and "energy" not in names:
+        raise InputError("targets: forces are derivatives of the energy; expected energy with them")
     for name in names:
         if f"{name}_std" in names:
             raise InputError(

@@ -3,7 +3,7 @@ r"""Training data of a property model: label arrays, free atoms set apart, what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "TrainingSet",
     "atom_counts",
     "checked_atom_energies",
+    "force_labels",
     "free_atoms",
     "label_array",
     "training_set",
@@ -47,6 +48,10 @@ class TrainingSet:
         How messages call the frames.
     numbers : (n,) int
         Their places among the frames that were given.
+    forces : (n_atoms in all, 3) float64 or None
+        eV/Angstrom, where they are fitted.
+    atom_weights : (n_atoms in all,) float64
+        Of the squared errors of forces.
     """
 
     frames: list[Atoms]
@@ -57,6 +62,8 @@ class TrainingSet:
     free_atoms: np.ndarray | None
     source: str
     numbers: np.ndarray
+    forces: np.ndarray | None = None
+    atom_weights: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def training_set(
@@ -69,6 +76,8 @@ def training_set(
     atom_energies: Mapping[str, float] | None,
     source: str,
     state: tuple[int, int] | None = None,
+    forces: bool = False,
+    force_weights: Sequence[np.ndarray] | None = None,
 ) -> TrainingSet:
     r"""Check labelled structures and take them apart.
 
@@ -82,6 +91,8 @@ def training_set(
     """
     frames = check_frames(frames, source=source)
     values = {t.name: label_array(t, frames, keys, units, source) for t in targets}
+    of_atoms = force_labels(frames, keys, units, source) if forces else None
+    atom_weights = _checked_atom_weights(force_weights, frames)
     weights = _checked_weights(weights, len(frames))
     known = dict(atom_energies or {})
     free = free_atoms(frames, targets)
@@ -114,6 +125,8 @@ def training_set(
         _free_atoms(known, species, source),
         source,
         kept,
+        None if of_atoms is None else np.concatenate([of_atoms[k] for k in kept]),
+        np.concatenate([atom_weights[k] for k in kept]),
     )
 
 
@@ -178,6 +191,31 @@ def _checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray | None:
     return weights
 
 
+def _checked_atom_weights(
+    weights: Sequence[np.ndarray] | None, frames: Sequence[Atoms]
+) -> list[np.ndarray]:
+    if weights is None:
+        return [np.ones(len(a)) for a in frames]
+    if len(weights) != len(frames):
+        raise InputError(
+            f"force_weights: expected {len(frames)} arrays, one a frame, got {len(weights)}"
+        )
+    checked = [np.asarray(w, dtype=float) for w in weights]
+    for k, (w, atoms) in enumerate(zip(checked, frames, strict=True)):
+        if w.shape != (len(atoms),):
+            raise InputError(
+                f"force_weights, frame {k}: expected shape ({len(atoms)},), got {w.shape}"
+            )
+    return checked
+
+
+def force_labels(
+    frames: Sequence[Atoms], keys: Mapping[str, str], units: Mapping[str, str], source: str
+) -> list[np.ndarray]:
+    """Forces of all frames, (n_atoms, 3) each, eV/Angstrom."""
+    return labels(frames, "forces", key=keys.get("forces"), unit=units.get("forces"), source=source)
+
+
 def label_array(
     target: Target,
     frames: Sequence[Atoms],
@@ -185,7 +223,9 @@ def label_array(
     units: Mapping[str, str],
     source: str,
 ) -> np.ndarray:
-    """Labels of all frames, (n, *shape)."""
+    """Labels of all frames, (n, *shape); of forces (n_atoms in all, 3)."""
+    if target.name == "forces":
+        return np.concatenate(force_labels(frames, keys, units, source))
     found = labels(
         frames, target.name, key=keys.get(target.name), unit=units.get(target.name), source=source
     )

@@ -97,9 +97,10 @@ class Problem:
         )
 
     @property
-    def centred(self) -> bool:
-        """Whether columns vary about their mean: with constants that can absorb it."""
-        return self.n_components == 1 and self.constants.shape[1] > 0
+    def centred(self) -> np.ndarray:
+        """Rows, (n,), in which columns vary about their mean: with constants to absorb it."""
+        single = self.n_components == 1
+        return np.asarray(np.any(self.constants, axis=1)) & single
 
 
 def check_parameters(

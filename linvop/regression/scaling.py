@@ -71,14 +71,14 @@ def check_finite_rows(array: np.ndarray, name: str) -> None:
 
 
 def column_scales(
-    A: np.ndarray, weights: np.ndarray, *, power: float, centred: bool
+    A: np.ndarray, weights: np.ndarray, *, power: float, centred: bool | np.ndarray
 ) -> ColumnScales:
     r"""Return the scale of every column of a design matrix.
 
     .. math:: sd_j^2 = \sum_i w_i (A_{ij} - \bar a_j)^2 / \sum_i w_i
 
-    with the weighted mean ``abar_j`` if `centred`, else 0. A row of weight 2 counts as the
-    same row twice.
+    with the weighted mean ``abar_j`` of the rows that are `centred`, and 0 for the others. A row
+    of weight 2 counts as the same row twice.
 
     Parameters
     ----------
@@ -88,21 +88,24 @@ def column_scales(
         Positive weights of the rows.
     power : float
         Exponent, 0 (columns as they are) to 1 (standardised).
-    centred : bool
-        Whether the spread is taken about the mean. Never for components of a tensor: the
-        mean of a tensor over orientations is not a property of the column.
+    centred : bool or (n,) bool
+        Which rows are taken about their mean: those with constants, such as energies. Never
+        components of a tensor or forces, whose mean over orientations is not a property of the
+        column.
     """
     n, p = A.shape
     w = weights / weights.sum()
     unit = _column_units(A)
     mean = np.zeros(p)
-    if centred:
+    about = np.broadcast_to(np.asarray(centred, dtype=float), n)
+    if about.any():
+        share = w * about / (w @ about)
         for rows in row_blocks(n, p):
-            mean += w[rows] @ (A[rows] / unit)
+            mean += share[rows] @ (A[rows] / unit)
     variance = np.zeros(p)
     for rows in row_blocks(n, p):
         deviation = A[rows] / unit
-        deviation -= mean
+        deviation -= about[rows, None] * mean
         np.square(deviation, out=deviation)
         variance += w[rows] @ deviation
     sd = np.sqrt(variance)

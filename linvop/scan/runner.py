@@ -67,6 +67,11 @@ def run_scan(
         For anything wrong with the input, and if no setting can be fitted.
     """
     fit = config.fit
+    if fit.model.with_forces:
+        raise InputError(
+            "[targets] forces: settings are compared by what they do for energies; scan without "
+            "forces, then fit with them"
+        )
     check_outputs(fit.output, OUTPUTS, force)
     frames, numbers = training_frames(fit)
     free = free_atoms(frames, fit.model.targets)

@@ -1,4 +1,4 @@
-"""dB/dR column by column: central differences, compiled = reference, and the adjoint's transpose."""
+"""dB/dR column by column: central differences, compiled = reference, adjoint transposed."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_bad_input_is_named(model, waters):
     with pytest.raises(InputError, match="constant|vary|variance"):
         PropertyModel(BASIS, "energy").fit(same)
     with pytest.raises(InputError, match="forces"):
-        PropertyModel(BASIS, ("energy", "forces"))
+        PropertyModel(BASIS, ("dipole", "forces"))
     with pytest.raises(InputError, match="gap"):
         PropertyModel(BASIS, "gap")
 

@@ -1,0 +1,160 @@
+r"""Energies and forces in one fit of one coefficient vector.
+
+.. math:: E = \sum_i c^{(s_i)} \cdot B_i + \sum_i b^{(s_i)}, \qquad
+          -F_A = c \cdot \frac{dB}{dR_A}
+
+so that a structure has one row of energy and 3 n_atoms rows of forces, in which the constants of
+species have no part:
+
+    min_{c, b}  sum_s w_s [ (E_s - c.B_s - b.n_s)^2 + ell^2 sum_A w_A |F_A + c.dB_s/dR_A|^2 ]
+                + alpha |Gamma c|^2
+
+All rows of a structure leave together when alpha is chosen. `ell`^2 is the *force weight*: errors
+of energies change along a path by about their own size over a length ell, a few tenths of an
+Angstrom, so that those of forces are larger by 1/ell. Results hardly depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop.conventions import BOHR
+from linvop.errors import InputError
+from linvop.features.contractions import SiteFeatures
+from linvop.features.design import Progress
+from linvop.features.tangent import structure_tangent
+from linvop.features.threads import available_cores, one_thread_each
+from linvop.integrals import System
+from linvop.models.linear_part import LinearPart, part_of, prior_of
+from linvop.models.training import TrainingSet
+from linvop.regression.ridge import Ridge
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["FORCE_WEIGHT", "energy_and_force_rows", "fit_energies_and_forces"]
+
+FORCE_WEIGHT = 0.1
+"""ell^2 in Angstrom^2."""
+
+
+def energy_and_force_rows(
+    features: SiteFeatures,
+    frames: Sequence[Atoms],
+    energy_rows: np.ndarray,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    source: str = "frames",
+) -> np.ndarray:
+    r"""Rows of the energies, then those of dB/dR atom by atom.
+
+    Parameters
+    ----------
+    features : SiteFeatures
+        With the irrep (0, 1), and ``target="structure"``.
+    frames : sequence of ase.Atoms
+    energy_rows : (n, p) float64
+    workers, progress, source
+        As for `linvop.features.design.structure_rows`.
+
+    Returns
+    -------
+    (n + 3 n_atoms in all, p) float64
+        The latter per Angstrom.
+    """
+    n, p = energy_rows.shape
+    stops = n + 3 * np.cumsum([len(a) for a in frames])
+    out = np.empty((int(stops[-1]), p))
+    out[:n] = energy_rows
+
+    def fill(index: int) -> None:
+        atoms = frames[index]
+        try:
+            system = System.from_atoms(atoms, features.enumeration.ao)
+            found = structure_tangent(features, system)[0, 1]
+        except InputError as error:
+            raise InputError(f"{source}, frame {index}: {error}") from error
+        stop = stops[index]
+        out[stop - 3 * len(atoms) : stop] = found.reshape(3 * len(atoms), p)
+
+    with one_thread_each(workers or available_cores()) as pool:
+        for done, _ in enumerate(pool.map(fill, range(n)), start=1):
+            if progress is not None:
+                progress(done, n)
+    out[n:] /= BOHR
+    return out
+
+
+def fit_energies_and_forces(
+    rows: np.ndarray,
+    data: TrainingSet,
+    *,
+    counts: np.ndarray,
+    groups: np.ndarray,
+    penalty: np.ndarray,
+    solver: Ridge,
+    force_weight: float,
+    columns: np.ndarray | None = None,
+    labels: Sequence[object] = (),
+) -> tuple[LinearPart, np.ndarray, np.ndarray]:
+    r"""Fit the scalar part of the energy to energies and forces.
+
+    Parameters
+    ----------
+    rows : (n + 3 N, p) float64
+        Of `energy_and_force_rows`; destroyed.
+    data : TrainingSet
+        With forces, (N, 3).
+    counts, groups, penalty, solver, columns, labels
+        As for `linvop.models.linear_part.fit_parts`.
+    force_weight : float
+
+    Returns
+    -------
+    LinearPart, (n, 1), (N, 3)
+        And the leave-one-structure-out residuals of energies and of forces.
+    """
+    n, forces = len(data.frames), data.forces
+    if forces is None:
+        raise InputError(f"{data.source}: expected forces, got none")
+    sizes = 3 * np.asarray([len(a) for a in data.frames])
+    y = np.concatenate([data.values["energy"], -forces.ravel()])
+    fitted = data.free_atoms is None
+    if not fitted:
+        y[:n] -= counts @ data.free_atoms
+    of_structures = np.ones(n) if data.weights is None else data.weights
+    common: dict[str, Any] = {
+        "constants": np.concatenate([counts, np.zeros((len(y) - n, counts.shape[1]))])
+        if fitted
+        else None,
+        "weights": np.concatenate(
+            [
+                of_structures,
+                force_weight * np.repeat(of_structures, sizes) * np.repeat(data.atom_weights, 3),
+            ]
+        ),
+        "n_components": 1,
+    }
+    one = copy(solver)
+    try:
+        one.fit(
+            rows,
+            y,
+            penalty=prior_of(rows, y[:, None], columns, penalty, solver, common),
+            groups=np.concatenate([groups, np.repeat(groups, sizes)]),
+            overwrite=True,
+            **common,
+        )
+    except InputError as error:
+        raise InputError(
+            f"{data.source}: energies and forces of {n} structures cannot be fitted: {error}"
+        ) from error
+    free = one.constants_ if fitted else data.free_atoms
+    part = part_of(one, None, np.asarray(free), labels)
+    left_out = one.loo_residuals_
+    return part, left_out[:n, None], -left_out[n:].reshape(-1, 3)
