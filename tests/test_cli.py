@@ -22,7 +22,17 @@ import linvop
 from linvop.cli import app
 from linvop.conventions import BOHR, HARTREE
 
-COMMANDS = ("quickstart", "label", "fit", "scan", "predict", "evaluate", "inspect", "locality")
+COMMANDS = (
+    "quickstart",
+    "label",
+    "fit",
+    "scan",
+    "predict",
+    "evaluate",
+    "export",
+    "inspect",
+    "locality",
+)
 HEAVY = ("numpy", "scipy", "pyscf", "numba", "ase", "h5py", "matplotlib", "rich", "sympy")
 
 CONFIG = """
@@ -840,3 +850,39 @@ def test_a_fit_with_covariances_says_how_calibrated_they_are(tmp_path, no_plots)
     for name, found in json.loads(again.stdout).items():
         for key, value in found["calibration"].items():
             assert sure[name][key] == pytest.approx(value, rel=1e-6), key
+
+
+def test_forces_from_fit_to_export(tmp_path):
+    """Fitted with energies, predicted as ASE reads them, evaluated, exported."""
+    frames = waters(16)
+    for atoms in frames:
+        atoms.calc.results["forces"] = np.zeros((3, 3))
+        r = atoms.positions[1:] - atoms.positions[0]
+        d = np.linalg.norm(r, axis=1)[:, None]
+        atoms.calc.results["forces"][1:] = -10 * (d - 0.96) * r / d
+        atoms.calc.results["forces"][0] = -atoms.calc.results["forces"][1:].sum(axis=0)
+    ase.io.write(tmp_path / "train.xyz", frames[:12])
+    ase.io.write(tmp_path / "test.xyz", frames[12:])
+    text = CONFIG.replace("energy = {}\ndipole = {}", "energy = {}\nforces = {}")
+    (tmp_path / "config.toml").write_text(text)
+    assert run("fit", tmp_path / "config.toml").exit_code == 0
+    out = tmp_path / "out"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["test"]["forces"]["n"] == 12
+    assert metrics["test"]["forces"]["rmse"] < 0.3 * metrics["test"]["forces"]["std"]
+    assert (out / "parity_forces.png").exists()
+    result = run("predict", out / "model.h5", tmp_path / "test.xyz", tmp_path / "p.xyz")
+    assert result.exit_code == 0, result.output
+    predicted = linvop.read(tmp_path / "p.xyz")[0].get_forces()
+    expected = linvop.load(out / "model.h5").predict(frames[12:13])[0]["forces"]
+    np.testing.assert_allclose(predicted, expected, atol=1e-7)
+    result = run("evaluate", out / "model.h5", tmp_path / "test.xyz", "--json")
+    assert json.loads(result.stdout)["forces"]["rmse"] == pytest.approx(
+        metrics["test"]["forces"]["rmse"], rel=1e-6
+    )
+    result = run("export", out / "model.h5", tmp_path / "m.deploy.h5", "--json")
+    assert result.exit_code == 0, result.output
+    assert max(json.loads(result.stdout).values()) < 1e-6
+    again = run("export", out / "model.h5", tmp_path / "m.deploy.h5")
+    assert again.exit_code != 0
+    assert "m.deploy.h5" in again.output

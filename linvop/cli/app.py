@@ -14,6 +14,7 @@ from linvop.cli.locality import LOCALITY_HELP, locality_command
 from linvop.cli.looking import inspect_command
 from linvop.cli.models import (
     FIT_HELP,
+    export_command,
     fit_command,
     predict_command,
     quickstart_command,
@@ -63,6 +64,7 @@ app.command(
     epilog="Example: linvop evaluate model.h5 test.xyz --key energy=energy_Ha "
     "--unit energy=Hartree --plot plots",
 )(evaluate_command)
+app.command("export", epilog="Example: linvop export model.h5 model.deploy.h5")(export_command)
 app.command("inspect", epilog="Example: linvop inspect model.h5")(inspect_command)
 app.command(
     "locality",

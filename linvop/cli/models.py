@@ -222,6 +222,28 @@ def predict_command(
             typer.echo(f"{out}: {len(frames)} structures with {names}{also}")
 
 
+def export_command(
+    model: Model,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write (HDF5).")],
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write a property model for the light runtime (linvop.deploy: NumPy and h5py only)."""
+    with guarded("nothing was written"):
+        from linvop.models.loading import load
+        from linvop.models.property import PropertyModel
+
+        fitted = load(model)
+        if not isinstance(fitted, PropertyModel):
+            raise InputError(f"{model}: expected a property model, got {type(fitted).__name__}")
+        errors = fitted.export(out, force=force)
+        if json:
+            print_json(errors)
+            return
+        checked = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
+        typer.echo(f"{out}: relative errors of its checks: {checked}")
+
+
 def _labelled(atoms: Any, predicted: dict[str, Any], charge: int) -> Any:
     """A copy of the structure that carries predictions and no label of its own."""
     from ase import Atoms
@@ -236,9 +258,12 @@ def _labelled(atoms: Any, predicted: dict[str, Any], charge: int) -> Any:
         if name not in ("numbers", "positions", "forces", *replaced):
             out.set_array(name, values)
     out.info.update({k: v for k, v in atoms.info.items() if k not in replaced})
-    known = {k: v for k, v in predicted.items() if k in ("energy", "dipole")}
+    known = {k: v for k, v in predicted.items() if k in ("energy", "forces", "dipole")}
+    if "forces_std" in predicted:
+        out.set_array("forces_std", predicted["forces_std"])
     out.calc = SinglePointCalculator(out, **known)
-    out.info.update({k: v for k, v in predicted.items() if k not in known})
+    per_atom = (*known, "forces_std")
+    out.info.update({k: v for k, v in predicted.items() if k not in per_atom})
     if "dipole" in known and charge:
         from linvop.io.dipoles import NUCLEAR_CHARGE
 

@@ -501,6 +501,19 @@ class PropertyModel:
         self._require_fitted()
         save_property_model(self, path, force=force)
 
+    def export(self, path: str | Path, *, force: bool = False) -> dict[str, float]:
+        r"""Write the model for `linvop.deploy` and return the errors of its checks.
+
+        Raises
+        ------
+        InputError
+            If the model fails one of them (`linvop.models.export`), or the file exists.
+        """
+        from linvop.models.export import export_property_model
+
+        self._require_fitted()
+        return export_property_model(self, path, force=force)
+
     # -- shared ----------------------------------------------------------------------------
 
     def counts(self, species: Iterable[str | int]) -> dict[Irrep, int]:

@@ -185,7 +185,7 @@ def as_target(target: str | Target) -> Target:
         return _KNOWN[target]
     if target in ("fock", "density"):
         raise InputError(
-            f"target {target!r}: this version learns {', '.join(_KNOWN)} and Target(...)"
+            f"target {target!r}: is one of linvop.OperatorModel, not of a property model"
         )
     raise InputError(
         f"target {target!r}: expected {', '.join(_KNOWN)} (fock, density and effective are fitted "
