@@ -169,11 +169,7 @@ BAD = {
     "section that is none": ("[data]", "solver = 3\n[data]", r"expected a section \[solver\]"),
     "unknown target": ("energy = {}", "gap = {}", "'gap'"),
     "unknown setting of a target": ("{}", '{ weight = 2, unit = "eV" }', "weight.*rank, irrep"),
-    "target of a later version": (
-        "energy = {}",
-        "forces = {}",
-        "forces are derivatives of the energy",
-    ),
+    "forces without energies": ("energy = {}", "forces = {}", "forces are derivatives of"),
     "irrep that is none": ("energy = {}", "q = { irrep = 3 }", r"q.*irrep.*\[lam, sigma\]"),
     "rank that is none": ("energy = {}", 'q = { rank = "x" }', "rank 0, 1 or 2, got 'x'"),
     "kappa too large": (

@@ -9,6 +9,7 @@ positions, features only.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def forces_table(*, rounds: int = 15) -> Table:
         with one_thread():
             timed = compare(
                 [atoms],
-                lambda _, mol=mol, basis=basis: _integrals(mol, basis.metric != "ao"),
+                partial(_integrals, mol, basis.metric != "ao"),
                 candidates,
                 rounds=rounds,
             )
@@ -107,7 +108,7 @@ def _candidate(basis: Any, atoms: Atoms) -> tuple[Callable[[Atoms], object], int
     return energy_and_forces, n
 
 
-def _integrals(mol: Any, with_overlap: bool) -> None:
+def _integrals(mol: Any, with_overlap: bool, _: Atoms) -> None:
     mol.intor("int1e_nuc")
     mol.intor("int1e_ipnuc")
     for atom in range(mol.natm):

@@ -58,6 +58,7 @@ def test_speed_has_every_figure_and_writes_its_document(tmp_path, monkeypatch):
         "products",
         "predictions",
         "coupling-tables",
+        "forces",
         "start",
     }
     whole, near = tables["predictions"]["rows"]
