@@ -20,6 +20,7 @@ The map, in the order in which data flows:
 `load`                    a saved model
 `data`                    the shipped water data set
 `InputError`              what is raised when the input is at fault
+`ExtrapolationWarning`    what is warned of outside the training data
 ========================  =========================================================================
 
 Names are imported when they are first used, so that ``import linvop`` costs nothing.
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from linvop.io.dataset import Dataset
     from linvop.io.structures import read
     from linvop.labelling import label
+    from linvop.models.domain import ExtrapolationWarning
     from linvop.models.effective import EffectiveOperatorModel
     from linvop.models.loading import load
     from linvop.models.operator import OperatorModel
@@ -55,6 +57,7 @@ __all__ = [
     "Calculator",
     "Dataset",
     "EffectiveOperatorModel",
+    "ExtrapolationWarning",
     "InputError",
     "OperatorModel",
     "PropertyModel",
@@ -79,6 +82,7 @@ _HOMES = {
     "Basis": "linvop.features.basis",
     "Calculator": "linvop.calculator",
     "Dataset": "linvop.io.dataset",
+    "ExtrapolationWarning": "linvop.models.domain",
     "InputError": "linvop.errors",
     "EffectiveOperatorModel": "linvop.models.effective",
     "OperatorModel": "linvop.models.operator",

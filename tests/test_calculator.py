@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import linvop
 from linvop.errors import InputError
 from linvop.models.domain import ExtrapolationWarning
 
+ROOT = Path(__file__).parents[1]
 BASIS = linvop.Basis(ao="6-31g", kappa=2, resolution="shell", metric="lowdin")
 
 
@@ -132,3 +135,26 @@ def test_what_is_refused(water, frames):
         water.get_forces()
     with pytest.raises(InputError, match="target: expected one of dipole, got 'energy'"):
         only.derivatives([water])
+
+
+def test_the_page_of_examples(tmp_path, monkeypatch):
+    """Relaxation, deviations, vibrations, infrared, dynamics and NEB of docs/calculator.md."""
+    page = (ROOT / "docs" / "calculator.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, flags=re.M | re.S)
+    assert len(blocks) == 7
+    monkeypatch.chdir(tmp_path)
+    here: dict = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        for block in blocks:
+            exec(block, here)
+    water = here["water"]
+    assert np.abs(water.get_forces()).max() < 1e-3
+    assert water.get_distance(0, 1) == pytest.approx(0.97, abs=0.02)  # PBE: 0.969
+    assert 95 < water.get_angle(1, 0, 2) < 110
+    bend, *stretches = here["frequencies"]
+    assert 1450 < bend < 1750
+    assert all(3500 < x < 4000 for x in stretches)
+    assert (here["infrared"].intensities[6:] > 0.01).all()
+    assert here["drift"] < 2e-3
+    assert 0.3 < here["barrier"] < 10
