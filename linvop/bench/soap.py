@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from linvop.errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["SoapSettings", "soap_rows"]
+__all__ = ["SoapSettings", "soap_gradient_rows", "soap_rows"]
 
 _CHUNK = 200
 
@@ -87,15 +87,7 @@ def soap_rows(
     InputError
         If featomic is not installed.
     """
-    try:
-        from featomic import SoapPowerSpectrum
-        from metatensor import Labels
-    except ImportError as error:
-        raise InputError("SOAP needs featomic: pip install 'linvop[peers]'") from error
-    numbers = sorted(numbers)
-    triples = [(i, a, b) for i in numbers for a in numbers for b in numbers if a <= b]
-    keys = Labels(["center_type", "neighbor_1_type", "neighbor_2_type"], np.asarray(triples))
-    calculator = SoapPowerSpectrum(**settings.hypers())
+    triples, calculator, keys = _program(numbers, settings)
     out = np.zeros((0, 0))
     for first in range(0, len(frames), _CHUNK):
         chunk = list(frames[first : first + _CHUNK])
@@ -113,3 +105,45 @@ def soap_rows(
             np.add.at(out[:, start:stop], rows, block.values)
             start = stop
     return out
+
+
+def soap_gradient_rows(
+    frames: Sequence[Atoms], numbers: Sequence[int], settings: SoapSettings
+) -> np.ndarray:
+    r"""Their derivatives by positions, (3 n_atoms in all, p) per Angstrom, columns as there."""
+    triples, calculator, keys = _program(numbers, settings)
+    first_row = 3 * np.concatenate([[0], np.cumsum([len(a) for a in frames])])
+    out = np.zeros((0, 0))
+    for first in range(0, len(frames), _CHUNK):
+        spectra = calculator.compute(
+            list(frames[first : first + _CHUNK]), gradients=["positions"], selected_keys=keys
+        )
+        start = 0
+        for triple in triples:
+            block = spectra.block(
+                center_type=triple[0], neighbor_1_type=triple[1], neighbor_2_type=triple[2]
+            )
+            gradient = block.gradient("positions")
+            stop = start + gradient.values.shape[2]
+            if not len(out):
+                out = np.zeros((first_row[-1], gradient.values.shape[2] * len(triples)))
+            system = first + np.asarray(gradient.samples["system"])
+            rows = first_row[system] + 3 * np.asarray(gradient.samples["atom"])
+            for x in range(3):
+                np.add.at(out[:, start:stop], rows + x, gradient.values[:, x])
+            start = stop
+    return out
+
+
+def _program(numbers: Sequence[int], settings: SoapSettings) -> tuple[list, Any, Any]:
+    """Species of centre and two neighbours, featomic's calculator and the keys for it."""
+    try:
+        from featomic import SoapPowerSpectrum
+        from metatensor import Labels
+    except ImportError as error:
+        raise InputError("SOAP needs featomic: pip install 'linvop[peers]'") from error
+    numbers = sorted(numbers)
+    triples = [(i, a, b) for i in numbers for a in numbers for b in numbers if a <= b]
+    keys = Labels(["center_type", "neighbor_1_type", "neighbor_2_type"], np.asarray(triples))
+    calculator = SoapPowerSpectrum(**settings.hypers())
+    return triples, calculator, keys
