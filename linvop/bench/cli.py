@@ -1,4 +1,4 @@
-r"""``linvop bench speed | accuracy | ao | operators | effective | structures | memory``."""
+r"""``linvop bench``: speed, accuracy, dynamics, AO sets, operators, memory."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def speed(
 def accuracy(
     data: Annotated[str, typer.Option(help="Folder with water_monomer/, rmd17_ethanol/ and qm7/.")],
     only: Annotated[
-        str, typer.Option(help="Which, with commas between: water, ethanol, qm7-1000, qm7-5000.")
+        str,
+        typer.Option(
+            help="Which, with commas between; also ethanol-forces, aspirin-forces, 3bpa-forces."
+        ),
     ] = "water,ethanol,qm7-1000,qm7-5000",
     ace: Annotated[
         str | None,
@@ -106,6 +109,46 @@ def accuracy(
         parts = tuple(part.strip() for part in only.split(",") if part.strip())
         report = measure_accuracy(data, parts, ace=ace, seed=seed, say=_say)
         _publish(report, json, write, _ACCURACY)
+
+
+@app.command(
+    epilog="Example: linvop bench dynamics fits/ethanol/model.h5 ethanol.xyz --write accuracy.md"
+)
+def dynamics(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model of energies.")],
+    structure: Annotated[Path, typer.Argument(metavar="STRUCTURE", help="Where it starts.")],
+    ps: Annotated[float, typer.Option(help="Length of the dynamics.")] = 20.0,
+    step: Annotated[float, typer.Option(help="fs.")] = 0.5,
+    kelvin: Annotated[float, typer.Option(help="Temperature.")] = 300.0,
+    xc: Annotated[
+        str, typer.Option(help="Functional of the labels, for vibrations; empty for none.")
+    ] = "pbe",
+    ao: Annotated[str, typer.Option(help="AO set of the labels.")] = "def2-svp",
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Drift of the energy in dynamics; vibrations beside PySCF's (ten minutes for ethanol)."""
+    with _errors(), _progress("steps") as progress:
+        from linvop.bench.dynamics import dynamics_table, load_model, vibrations_table
+        from linvop.bench.machine import describe_machine
+        from linvop.bench.tables import Report
+        from linvop.io.structures import read
+
+        _check(write)
+        fitted, atoms = load_model(model), read(structure)[0]
+        tables = [
+            dynamics_table(
+                fitted,
+                atoms,
+                picoseconds=ps,
+                femtoseconds=step,
+                temperature=kelvin,
+                progress=progress,
+            )
+        ]
+        if xc:
+            tables.append(vibrations_table(fitted, atoms, xc=xc, ao=ao))
+        _publish(Report(describe_machine(), tables), json, write, _ACCURACY)
 
 
 @app.command(epilog="Example: linvop bench ao --data ../shared/data --write docs/ao_basis.md")
