@@ -1,11 +1,12 @@
 r"""What a potential is for: energy kept in dynamics, and vibrations beside those of its labels.
 
 *Dynamics*: velocity Verlet in the microcanonical ensemble from a relaxed structure with twice the
-kinetic energy of the temperature (half of it becomes potential). The drift is the slope of a straight line
-through the total energy; the spread what is left about it, the error of the integrator.
+kinetic energy of the temperature (half of it becomes potential). The drift is the slope of a
+straight line through the total energy; the spread what is left about it, the error of the
+integrator.
 
-*Vibrations*: harmonic frequencies at the model's own minimum and, by PySCF with the functional and AO
-set of the labels, at that method's.
+*Vibrations*: harmonic frequencies at the model's own minimum and, by PySCF with the functional and
+AO set of the labels, at that method's.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ def _pyscf(atoms: Atoms, xc: str, ao: str) -> tuple[Atoms, np.ndarray]:
 
         def calculate(self, atoms=None, properties=("energy",), system_changes=()):
             super().calculate(atoms, properties, system_changes)
-            mf = solved(self.atoms)
+            mf = solved(self.atoms)  # type: ignore[arg-type]  # set by ASE just now
             gradient = mf.nuc_grad_method()
             gradient.grid_response = True
             self.results["energy"] = mf.e_tot * HARTREE
