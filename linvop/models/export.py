@@ -39,6 +39,9 @@ KIND = "exported model"
 _TOLERANCE = {"fitted": 1e-10, "rotation": 1e-9, "permutation": 1e-9, "derivatives": 1e-6}
 """Largest relative errors; derivatives are compared with differences of fourth order."""
 
+_PACKED = 1000
+"""Arrays with more entries than this are compressed."""
+
 _STEP = 1e-3
 _ATOMS = 12
 """Of a structure that is checked; a training composition with more is cut down."""
@@ -164,6 +167,8 @@ def _put(group: Any, arrays: Mapping[str, Any]) -> None:
             value = {str(k): x for k, x in enumerate(value)}
         if isinstance(value, Mapping):
             _put(group.create_group(name), value)
+        elif np.size(value) > _PACKED:
+            group.create_dataset(name, data=value, compression="gzip", shuffle=True)
         else:
             group[name] = value
 
