@@ -157,4 +157,7 @@ def fit_energies_and_forces(
     free = one.constants_ if fitted else data.free_atoms
     part = part_of(one, None, np.asarray(free), labels)
     left_out = one.loo_residuals_
+    # The solver's own is that of all rows with their weights, in no unit.
+    part.report["loo_rmse"] = float(np.sqrt(np.nanmean(left_out[:n] ** 2)))
+    part.report["loo_rmse_forces"] = float(np.sqrt(np.mean(left_out[n:] ** 2)))
     return part, left_out[:n, None], -left_out[n:].reshape(-1, 3)
