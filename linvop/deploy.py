@@ -174,11 +174,13 @@ class Predictor:
     # -- the structure ---------------------------------------------------------------------
 
     def _kinds(self, numbers: Sequence[int]) -> np.ndarray:
-        known = {table.number: k for k, table in enumerate(self._tables)}
+        known = {int(table.number): k for k, table in enumerate(self._tables)}
+        if not len(numbers):
+            raise DeployError("numbers: expected at least one atom, got none")
         for atom, z in enumerate(numbers):
-            if int(z) not in known:
+            if z not in known:
                 expected = ", ".join(f"{n} ({s})" for n, s in zip(known, self.species, strict=True))
-                raise DeployError(f"atom {atom}: atomic number {z}; this model knows {expected}")
+                raise DeployError(f"atom {atom}: atomic number {z!r}; this model knows {expected}")
         return np.asarray([known[int(z)] for z in numbers], dtype=int)
 
     def _structure(self, numbers: Sequence[int]) -> _Structure:

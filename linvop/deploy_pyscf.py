@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from linvop.deploy import Predictor
+from linvop.deploy import DeployError, Predictor
 
 __all__ = ["forces", "matrices", "predict"]
 
@@ -65,6 +65,12 @@ def _molecule(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -
     from pyscf import gto
 
     model.n_ao(numbers)  # refuses species that the model does not know
+    positions = np.asarray(positions, dtype=float)
+    if positions.shape != (len(numbers), 3) or not np.isfinite(positions).all():
+        raise DeployError(
+            f"positions: expected finite numbers of shape ({len(numbers)}, 3), "
+            f"got shape {positions.shape}"
+        )
     basis = {
         s: [
             [shell["l"], *map(list, zip(shell["exponents"], shell["coefficients"], strict=True))]
@@ -72,7 +78,7 @@ def _molecule(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -
         ]
         for s, shells in model.shells.items()
     }
-    atoms = list(zip(map(int, numbers), np.asarray(positions, float).tolist(), strict=True))
+    atoms = list(zip(map(int, numbers), positions.tolist(), strict=True))
     mol = gto.M(atom=atoms, basis=basis, spin=None, unit=model.settings["bohr"], verbose=0)
     mol.cart = False
     return mol

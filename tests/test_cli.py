@@ -883,6 +883,13 @@ def test_forces_from_fit_to_export(tmp_path):
     result = run("export", out / "model.h5", tmp_path / "m.deploy.h5", "--json")
     assert result.exit_code == 0, result.output
     assert max(json.loads(result.stdout).values()) < 1e-6
+    seen = run("inspect", tmp_path / "m.deploy.h5")
+    assert "exported model for H, O" in seen.output
+    assert "checked when written: rotation" in seen.output
+    assert json.loads(run("inspect", tmp_path / "m.deploy.h5", "--json").stdout)["species"] == [
+        "H",
+        "O",
+    ]
     again = run("export", out / "model.h5", tmp_path / "m.deploy.h5")
     assert again.exit_code != 0
     assert "m.deploy.h5" in again.output

@@ -174,6 +174,12 @@ def test_bad_input_is_named(exported):
     ):
         with pytest.raises(DeployError, match=message):
             runtime.predict(*given)
+    with pytest.raises(DeployError, match="at least one atom"):
+        runtime.predict([], np.zeros((0, 0)), np.zeros((0, 0)))
+    with pytest.raises(DeployError, match="atom 0: atomic number 'O'"):
+        runtime.predict(["O"], V, S)
+    with pytest.raises(DeployError, match=r"positions: .*\(3, 3\), got shape \(2, 3\)"):
+        deploy_pyscf.predict(runtime, [8, 1, 1], np.zeros((2, 3)))
     with pytest.raises(DeployError, match="target: expected one of energy, dipole, theta"):
         runtime.derivatives([8, 1, 1], V, S, "gap")
     with pytest.raises(DeployError, match=r"component: expected an index of shape \(3,\)"):

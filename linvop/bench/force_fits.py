@@ -62,7 +62,11 @@ FORCE_SETS = {
         "rmd17_ethanol/test.xyz",
         1000,
         1000,
-        {"6-31G, lowdin": _SMALL, "def2-SVP, overlap": _SVP},
+        {
+            "6-31G, lowdin": _SMALL,
+            "def2-SVP, overlap": _SVP,
+            "def2-SVP, overlap, products": {**_SVP, "nu": 3, "max_degree": (None, 6, 6)},
+        },
         "Linear ACE, 1000 structures, published (Kovacs et al., JCTC 17, 7696 (2021)): 1.2 meV and "
         "7.3 meV/Angstrom.",
     ),
@@ -72,7 +76,7 @@ FORCE_SETS = {
         "rmd17_aspirin/test.xyz",
         500,
         500,
-        {"6-31G, lowdin": _SMALL},
+        {"6-31G, lowdin": _SMALL, "def2-SVP, overlap": _SVP},
         "Linear ACE, 1000 structures, published (Kovacs et al., JCTC 17, 7696 (2021)): 6.1 meV and "
         "17.9 meV/Angstrom.",
     ),

@@ -26,6 +26,7 @@ def inspect_command(
         show = {
             "model": _model,
             "operator model": _operator_model,
+            "exported model": _exported,
             "dataset": _dataset,
             "structures": _structures,
             "results": _results,
@@ -52,7 +53,7 @@ def _kind(path: Path) -> str:
         return "results"
     if not ours and not h5py.is_hdf5(path):
         return "structures"
-    return kind_of(path, ("model", "operator model", "dataset"))
+    return kind_of(path, ("model", "operator model", "exported model", "dataset"))
 
 
 def _operator_model(path: Path, json: bool) -> None:
@@ -80,6 +81,31 @@ def _operator_model(path: Path, json: bool) -> None:
         numbers = ("-" if r[k] is None else f"{r[k]:.3g}" for k in ("rms", "loo_rmse_all"))
         table.add_row(name, *(str(r[k]) for k in ("n_rows", "n_structures", "n_columns")), *numbers)
     print_tables([*_lines(content), table])
+
+
+def _exported(path: Path, json: bool) -> None:
+    """What the light runtime knows of itself."""
+    from linvop.deploy import Predictor
+
+    model = Predictor(path)
+    content = {
+        "species": list(model.species),
+        "targets": model.targets,
+        "metric": model.metric,
+        "sources": model.sources,
+        "basis": model.settings["basis"],
+        "checks": model.checks,
+        "header": _header(path),
+    }
+    if json:
+        print_json(content)
+        return
+    typer.echo(f"exported model for {', '.join(model.species)}, metric {model.metric}")
+    typer.echo(model.settings["basis"])
+    for name, target in model.targets.items():
+        typer.echo(f"{name}, {target['unit'] or 'no unit'}, shape {target['shape']}")
+    for name, error in model.checks.items():
+        typer.echo(f"checked when written: {name}, relative error {error:.1e}")
 
 
 def _model(path: Path, json: bool) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,10 +37,18 @@ from linvop.regression.ridge import Ridge
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["FORCE_WEIGHT", "energy_and_force_rows", "fit_energies_and_forces"]
+__all__ = ["FORCE_WEIGHT", "checked_weight", "energy_and_force_rows", "fit_energies_and_forces"]
 
 FORCE_WEIGHT = 0.1
 """ell^2 in Angstrom^2."""
+
+
+def checked_weight(value: float) -> float:
+    """A force weight, or `InputError` for anything but a positive number."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0.0 < value < np.inf:
+        raise InputError(f"force_weight: expected a positive number, got {value!r}")
+    return float(value)
 
 
 def energy_and_force_rows(

@@ -31,6 +31,7 @@ from linvop.models.derivatives import position_derivatives, position_deviations
 from linvop.models.domain import TrainingDomain, training_domain, warn_outside
 from linvop.models.force_fit import (
     FORCE_WEIGHT,
+    checked_weight,
     energy_and_force_rows,
     fit_energies_and_forces,
 )
@@ -125,9 +126,7 @@ class PropertyModel:
         wanted = as_targets(targets)
         self.targets = tuple(t for t in wanted if t.name != "forces")
         self.with_forces = len(self.targets) < len(wanted)
-        if not 0.0 < float(force_weight) < np.inf:
-            raise InputError(f"force_weight: expected a positive number, got {force_weight!r}")
-        self.force_weight = float(force_weight)
+        self.force_weight = checked_weight(force_weight)
         if relevance not in (None, "shells"):
             raise InputError(f"relevance: expected None or 'shells', got {relevance!r}")
         self.relevance = relevance

@@ -196,15 +196,20 @@ def _checked_atom_weights(
 ) -> list[np.ndarray]:
     if weights is None:
         return [np.ones(len(a)) for a in frames]
-    if len(weights) != len(frames):
-        raise InputError(
-            f"force_weights: expected {len(frames)} arrays, one a frame, got {len(weights)}"
-        )
+    if not isinstance(weights, Sequence | np.ndarray) or len(weights) != len(frames):
+        got = len(weights) if isinstance(weights, Sequence | np.ndarray) else repr(weights)
+        raise InputError(f"force_weights: expected {len(frames)} arrays, one a frame, got {got}")
     checked = [np.asarray(w, dtype=float) for w in weights]
     for k, (w, atoms) in enumerate(zip(checked, frames, strict=True)):
         if w.shape != (len(atoms),):
             raise InputError(
                 f"force_weights, frame {k}: expected shape ({len(atoms)},), got {w.shape}"
+            )
+        bad = np.flatnonzero(~(np.isfinite(w) & (w > 0.0)))
+        if len(bad):
+            raise InputError(
+                f"force_weights, frame {k}, atom {bad[0]}: expected a positive number, "
+                f"got {w[bad[0]]}"
             )
     return checked
 

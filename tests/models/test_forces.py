@@ -154,6 +154,12 @@ def test_what_is_refused():
         model(force_weight=-1)
     with pytest.raises(InputError, match=r"force_weights, frame 0: expected shape \(3,\)"):
         model().fit(TRAIN, force_weights=[np.ones(2)] * 24)
+    with pytest.raises(InputError, match="force_weight: expected a positive number, got 'a'"):
+        model(force_weight="a")
+    with pytest.raises(InputError, match="force_weights: expected 24 arrays, one a frame, got 3"):
+        model().fit(TRAIN, force_weights=3)
+    with pytest.raises(InputError, match="force_weights, frame 0, atom 1: expected a positive"):
+        model().fit(TRAIN, force_weights=[np.array([1.0, -1.0, 1.0])] * 24)
     bare = [a.copy() for a in TRAIN]
     for atoms, given in zip(bare, TRAIN, strict=True):
         atoms.info["energy"] = given.get_potential_energy()
