@@ -84,6 +84,28 @@ class WordPlan(Rows):
     path_sources: np.ndarray
     path_channels: np.ndarray
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What the compiled kernels of sites read, in their order."""
+        return (
+            self.shell_l,
+            self.word_head,
+            self.word_tail,
+            self.word_channel,
+            self.word_blocks,
+            self.block_a,
+            self.block_b,
+            self.block_outputs,
+            self.output_offset,
+            self.output_stride,
+            self.output_first,
+            self.output_last,
+            self.coupling_m1,
+            self.coupling_m2,
+            self.coupling_mu,
+            self.coupling_value,
+        )
+
 
 def site_plan(
     enumeration: SiteEnumeration, species: str, irreps: Sequence[Irrep], target: str

@@ -73,6 +73,25 @@ class ProductPlan(Rows):
     entry_monomial: np.ndarray
     entry_value: np.ndarray
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What the compiled kernels read, in their order."""
+        return (
+            self.product_shape,
+            self.product_first,
+            self.slot_offset,
+            self.slot_stride,
+            self.product_offset,
+            self.product_stride,
+            self.shape_monomials,
+            self.position,
+            self.shape_rows,
+            self.shape_width,
+            self.row_entries,
+            self.entry_monomial,
+            self.entry_value,
+        )
+
 
 def product_plan(
     enumeration: ProductEnumeration, species: str, irreps: tuple[Irrep, ...]
