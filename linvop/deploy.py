@@ -25,7 +25,6 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,15 +48,6 @@ _CHECK = 1e-10
 
 class DeployError(ValueError):
     """A file that cannot be used, or input that does not fit it."""
-
-
-@dataclass(frozen=True)
-class _Structure:
-    """Where the AOs of a structure stand in channel order (species, shell, atom, component)."""
-
-    order: np.ndarray
-    channel: list[slice]
-    rows: list[np.ndarray]  # of each species, (n_sites, width)
 
 
 class Predictor:
@@ -183,7 +173,8 @@ class Predictor:
                 raise DeployError(f"atom {atom}: atomic number {z!r}; this model knows {expected}")
         return np.asarray([known[int(z)] for z in numbers], dtype=int)
 
-    def _structure(self, numbers: Sequence[int]) -> _Structure:
+    def _structure(self, numbers: Sequence[int]) -> SimpleNamespace:
+        """Channel order of the AOs, the slice of each channel, rows of each species' atoms."""
         kinds = self._kinds(numbers)
         widths = np.asarray([_width(table) for table in self._tables])
         first_ao = np.concatenate([[0], np.cumsum(widths[kinds])])[:-1]
@@ -199,11 +190,11 @@ class Predictor:
                 within += width
             rows.append(np.concatenate(own, axis=1))
         channel = [slice(starts[a], starts[b]) for a, b in self._channels]
-        return _Structure(np.concatenate(order), channel, rows)
+        return SimpleNamespace(order=np.concatenate(order), channel=channel, rows=rows)
 
     def _start(
         self, numbers: Sequence[int], V: np.ndarray, S: np.ndarray | None
-    ) -> tuple[_Structure, _Metric]:
+    ) -> tuple[SimpleNamespace, _Metric]:
         one = self._structure(numbers)
         n = len(one.order)
         V = np.asarray(V, dtype=float)
@@ -241,7 +232,7 @@ class Predictor:
 
     # -- the work --------------------------------------------------------------------------
 
-    def _forward(self, one: _Structure, metric: _Metric) -> np.ndarray:
+    def _forward(self, one: SimpleNamespace, metric: _Metric) -> np.ndarray:
         K, E, M = metric.matrices
         total = np.zeros(len(self._tables[0].constants))
         for table, rows in zip(self._tables, one.rows, strict=True):
@@ -252,9 +243,9 @@ class Predictor:
             total += np.einsum("ozxy,zixy->o", table.local, blocks)
             groups = _groups(table, one, rows, E, M)
             for cut in table.cuts.values():
-                heads, tails = (_flat(groups, cut[x], one, cut) for x in ("heads", "tails"))
-                for k, D in enumerate(cut["table"]):
-                    total[k] += np.sum(heads * (D @ tails))
+                heads, tails, _ = _halves(groups, cut, one)
+                summed = _contract("ohxty,tiyn->ohixn", _unfolded(cut, heads, tails), tails)
+                total += np.einsum("hixn,ohixn->o", heads, summed)
             if hasattr(table, "factors"):
                 A = _couplings(table.factors, one, blocks, groups)[0]
                 monomials = A[:, table.factors["index"]].prod(axis=2)
@@ -262,7 +253,7 @@ class Predictor:
         return total
 
     def _backward(
-        self, one: _Structure, metric: _Metric, weights: np.ndarray
+        self, one: SimpleNamespace, metric: _Metric, weights: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         K, E, M = metric.matrices
         by_K, by_E, by_M = np.zeros_like(K), np.zeros_like(E), np.zeros_like(M)
@@ -274,10 +265,10 @@ class Predictor:
             groups = _groups(table, one, rows, E, M)
             by_groups = np.zeros_like(groups)
             for cut in table.cuts.values():
-                heads, tails = (_flat(groups, cut[x], one, cut) for x in ("heads", "tails"))
-                D = np.tensordot(weights, cut["table"], 1)
-                _unflat(by_groups, cut["heads"], one, cut, D @ tails)
-                _unflat(by_groups, cut["tails"], one, cut, D.T @ heads)
+                heads, tails, inner = _halves(groups, cut, one)
+                D = np.tensordot(weights, _unfolded(cut, heads, tails), 1)
+                by_groups[cut["heads"], :, :, inner] += _contract("hxty,tiyn->hixn", D, tails)
+                by_groups[cut["tails"], :, :, inner] += _contract("hxty,hixn->tiyn", D, heads)
             if hasattr(table, "factors"):
                 _factors_backward(table.factors, one, blocks, groups, weights, by_blocks, by_groups)
             places = rows[:, :, None], rows[:, None, :]
@@ -349,7 +340,7 @@ class _Metric:
 
 
 def _groups(
-    table: SimpleNamespace, one: _Structure, rows: np.ndarray, E: np.ndarray, M: np.ndarray
+    table: SimpleNamespace, one: SimpleNamespace, rows: np.ndarray, E: np.ndarray, M: np.ndarray
 ) -> np.ndarray:
     """Half words, (n_groups, n_sites, width, n_ao)."""
     groups = np.empty((len(table.group_parent), *rows.shape, E.shape[-1]))
@@ -364,31 +355,22 @@ def _groups(
     return groups
 
 
-def _flat(
-    groups: np.ndarray, chosen: np.ndarray, one: _Structure, cut: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Some groups in the channel of a cut, (n_chosen * width, n_sites * n_inner)."""
-    x = groups[chosen][..., one.channel[int(cut["channel"])]]
-    return x.transpose(0, 2, 1, 3).reshape(x.shape[0] * x.shape[2], -1)
-
-
-def _unflat(
-    by_groups: np.ndarray,
-    chosen: np.ndarray,
-    one: _Structure,
-    cut: Mapping[str, np.ndarray],
-    values: np.ndarray,
-) -> None:
-    """Add to derivatives by groups what `_flat` would have taken there."""
+def _halves(
+    groups: np.ndarray, cut: Mapping[str, np.ndarray], one: SimpleNamespace
+) -> tuple[np.ndarray, np.ndarray, slice]:
+    """Heads and tails in the channel of a cut, (n, n_sites, width, n_inner), and the channel."""
     inner = one.channel[int(cut["channel"])]
-    _, n_sites, width, _ = by_groups.shape
-    values = values.reshape(len(chosen), width, n_sites, -1).transpose(0, 2, 1, 3)
-    for g, value in zip(chosen, values, strict=True):  # each group once
-        by_groups[g][..., inner] += value
+    return groups[cut["heads"]][..., inner], groups[cut["tails"]][..., inner], inner
+
+
+def _unfolded(cut: Mapping[str, np.ndarray], heads: np.ndarray, tails: np.ndarray) -> np.ndarray:
+    """The table of a cut, (n_out, n_heads, width, n_tails, width)."""
+    width = heads.shape[2]
+    return cut["table"].reshape(-1, len(heads), width, len(tails), width)
 
 
 def _couplings(
-    factors: Mapping[str, np.ndarray], one: _Structure, blocks: np.ndarray, groups: np.ndarray
+    factors: Mapping[str, np.ndarray], one: SimpleNamespace, blocks: np.ndarray, groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factors of the products with a 1 behind them, (n_sites, n_factors + 1), and their words."""
     W = np.empty((len(factors["channel"]), *blocks.shape[1:]))
@@ -404,7 +386,7 @@ def _couplings(
 
 def _factors_backward(
     factors: Mapping[str, np.ndarray],
-    one: _Structure,
+    one: SimpleNamespace,
     blocks: np.ndarray,
     groups: np.ndarray,
     weights: np.ndarray,
@@ -440,6 +422,10 @@ def _factor_words(factors: Mapping[str, np.ndarray]) -> Iterator[tuple[int, int,
 def _width(table: SimpleNamespace) -> int:
     """AOs of one atom."""
     return int((2 * table.shell_l + 1).sum())
+
+
+def _contract(rule: str, *operands: np.ndarray) -> np.ndarray:
+    return np.einsum(rule, *operands, optimize=True)
 
 
 def _symmetric(A: np.ndarray) -> np.ndarray:
