@@ -52,13 +52,17 @@ def dynamics_table(
     MaxwellBoltzmannDistribution(here, temperature_K=2 * temperature, rng=rng)
     Stationary(here)
     ZeroRotation(here)
+    # Exactly, and in the vibrations, which are all that is left.
+    n_free = _n_vibrations(here)
+    wanted = n_free * units.kB * temperature  # n_free / 2 of twice the temperature
+    here.set_momenta(here.get_momenta() * np.sqrt(wanted / here.get_kinetic_energy()))
     n_steps, every = round(1e3 * picoseconds / femtoseconds), 10
     energies, kelvins, longest = [], [], []
     bonds = _bonds(here)
 
     def look() -> None:
         energies.append(here.get_total_energy())
-        kelvins.append(here.get_temperature())
+        kelvins.append(2 * here.get_kinetic_energy() / (n_free * units.kB))
         r = here.positions[bonds[:, 0]] - here.positions[bonds[:, 1]]
         longest.append(float(np.linalg.norm(r, axis=1).max()))
         if progress is not None:
@@ -85,7 +89,8 @@ def dynamics_table(
     }
     notes = [
         f"{here.get_chemical_formula()}, microcanonical, velocity Verlet, started from the model's "
-        f"minimum with the kinetic energy of {2 * temperature:g} K; ms of wall time, two cores.",
+        f"minimum with the kinetic energy of {2 * temperature:g} K in its vibrations, which no "
+        "translation or rotation is added to; ms of wall time.",
     ]
     return Table("dynamics", "Molecular dynamics", [row], notes)
 
@@ -141,6 +146,13 @@ def _relaxed(model: PropertyModel, atoms: Atoms) -> Atoms:
     if not BFGS(here, logfile=None).run(fmax=1e-4, steps=500):
         raise InputError("the model has no minimum near the structure: not relaxed in 500 steps")
     return here
+
+
+def _n_vibrations(atoms: Atoms) -> int:
+    """Degrees of freedom without translations and rotations."""
+    r = atoms.positions - atoms.positions.mean(axis=0)
+    linear = np.linalg.matrix_rank(r, tol=1e-3) < 2
+    return 3 * len(atoms) - (5 if linear else 6)
 
 
 def _bonds(atoms: Atoms) -> np.ndarray:

@@ -36,6 +36,7 @@ def test_energy_is_kept_and_the_error_is_that_of_the_step(model, waters):
     ]
     assert done[-1] == (1200, 1200)
     assert rows[0]["longest bond, A"] < 1.3
+    assert 200 < rows[1]["mean T, K"] < 400  # harmonic: 300
     ratio = rows[0]["spread, meV/atom"] / rows[1]["spread, meV/atom"]
     assert 3 < ratio < 5.5  # second order
 
