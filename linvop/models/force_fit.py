@@ -108,6 +108,7 @@ def fit_energies_and_forces(
     penalty: np.ndarray,
     solver: Ridge,
     force_weight: float,
+    with_constants: bool = True,
     columns: np.ndarray | None = None,
     labels: Sequence[object] = (),
 ) -> tuple[LinearPart, np.ndarray, np.ndarray]:
@@ -122,6 +123,8 @@ def fit_energies_and_forces(
     counts, groups, penalty, solver, columns, labels
         As for `linvop.models.linear_part.fit_parts`.
     force_weight : float
+    with_constants : bool
+        Whether species add constants, where there are no free atoms.
 
     Returns
     -------
@@ -133,9 +136,9 @@ def fit_energies_and_forces(
         raise InputError(f"{data.source}: expected forces, got none")
     sizes = 3 * np.asarray([len(a) for a in data.frames])
     y = np.concatenate([data.values["energy"], -forces.ravel()])
-    fitted = data.free_atoms is None
-    if not fitted:
-        y[:n] -= counts @ data.free_atoms
+    fitted = with_constants and data.free_atoms is None
+    free = np.zeros(counts.shape[1]) if data.free_atoms is None else data.free_atoms
+    y[:n] -= counts @ free
     of_structures = np.ones(n) if data.weights is None else data.weights
     common: dict[str, Any] = {
         "constants": np.concatenate([counts, np.zeros((len(y) - n, counts.shape[1]))])
@@ -163,8 +166,7 @@ def fit_energies_and_forces(
         raise InputError(
             f"{data.source}: energies and forces of {n} structures cannot be fitted: {error}"
         ) from error
-    free = one.constants_ if fitted else data.free_atoms
-    part = part_of(one, None, np.asarray(free), labels)
+    part = part_of(one, None, one.constants_ if fitted else free, labels)
     left_out = one.loo_residuals_
     # The solver's own is that of all rows with their weights, in no unit.
     part.report["loo_rmse"] = float(np.sqrt(np.nanmean(left_out[:n] ** 2)))

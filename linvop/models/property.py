@@ -244,8 +244,13 @@ class PropertyModel:
                         source=data.source,
                     )
                     part, of_energies, of_forces = fit_energies_and_forces(
-                        stacked, data, force_weight=self.force_weight, **settings
+                        stacked,
+                        data,
+                        force_weight=self.force_weight,
+                        with_constants=self._target("energy").has_constants(irrep),
+                        **settings,
                     )
+                    del stacked  # the solver's by now
                     fitted["energy"] = part, of_energies
                 if any(irrep in t.irreps for t in others):
                     fitted |= fit_parts(of_rows, irrep, others, data, **settings)

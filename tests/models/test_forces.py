@@ -147,6 +147,20 @@ def test_with_a_dipole_and_given_atoms():
     np.testing.assert_array_equal(both.parts_["energy"][0, 1].constants, [-600.0, -800.0])
 
 
+def test_without_constants():
+    """An interaction energy, zero for nothing: no constant is fitted and none predicted."""
+    frames = labelled(24)
+    for atoms in frames:
+        atoms.calc.results["energy"] += 2000
+    bare = linvop.Target("energy", rank=0, constants=False)
+    one = model((bare, "forces")).fit(frames)
+    assert not one.parts_["energy"][0, 1].constants.any()
+    predicted = np.array([p["energy"] for p in one.predict(frames)])
+    true = np.array([a.get_potential_energy() for a in frames])
+    np.testing.assert_allclose(predicted, true, atol=0.02)
+    np.testing.assert_allclose(one.loo_predictions_["energy"], true, atol=0.1)
+
+
 def test_what_is_refused():
     with pytest.raises(InputError, match="expected energy with them"):
         model("forces")
