@@ -107,13 +107,13 @@ class Calculator(AseCalculator):
         """
         super().calculate(atoms, properties, system_changes)
         here: Atoms = self.atoms  # type: ignore[assignment]  # set by ASE just now
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            predicted = self.model.evaluate(
-                here,
-                derivatives=["energy"] if {"forces", "forces_std"} & set(properties) else [],
-                std=any(name.endswith("_std") for name in properties),
-            )
+        outside: list[str] = []
+        predicted = self.model.evaluate(
+            here,
+            derivatives=["energy"] if {"forces", "forces_std"} & set(properties) else [],
+            std=any(name.endswith("_std") for name in properties),
+            report=outside.append,
+        )
         if "energy" in predicted:
             self.results["energy"] = self.results["free_energy"] = predicted["energy"]
         if "energy_derivatives" in predicted:
@@ -121,12 +121,6 @@ class Calculator(AseCalculator):
         for name in ("dipole", "energy_std", "forces_std", "dipole_std"):
             if name in predicted:
                 self.results[name] = predicted[name]
-        self._pass_on(caught)
-
-    def _pass_on(self, caught: list[warnings.WarningMessage]) -> None:
-        """Say once that structures have left the training data, not at every step."""
-        outside = [w for w in caught if issubclass(w.category, ExtrapolationWarning)]
-        others = [w for w in caught if not issubclass(w.category, ExtrapolationWarning)]
-        for w in others + (outside[:1] if not self._is_outside else []):
-            warnings.warn(str(w.message), w.category, stacklevel=4)
+        if outside and not self._is_outside:  # once, not at every step
+            warnings.warn(outside[0], ExtrapolationWarning, stacklevel=3)
         self._is_outside = bool(outside)

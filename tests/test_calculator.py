@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,31 @@ def test_one_warning_outside_the_training_data(water):
         water.get_potential_energy()
 
 
+def test_threads_share_a_model(frames, model):
+    """Filters of warnings are the process's own: nobody may set them while others calculate."""
+    before, expected = list(warnings.filters), model.predict_arrays(frames[:40])["energy"]
+    far = frames[0].copy()
+    far.positions[1] *= 4
+
+    def energies(k: int) -> float:
+        atoms = (far if k % 4 == 0 else frames[k]).copy()
+        atoms.calc = linvop.Calculator(model)
+        assert atoms.get_forces().shape == (3, 3)
+        return atoms.get_potential_energy()
+
+    with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(8) as pool:
+        warnings.simplefilter("always")
+        inside = list(warnings.filters)
+        found = list(pool.map(energies, range(40)))
+        assert warnings.filters == inside
+    own = np.arange(40) % 4 > 0
+    np.testing.assert_allclose(np.array(found)[own], expected[own], rtol=1e-13)
+    assert sum(w.category is ExtrapolationWarning for w in caught) == 10
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda k: linvop.PropertyModel(BASIS).fit(frames[k : k + 30]), range(8)))
+    assert warnings.filters == before
+
+
 def test_what_is_refused(water, frames):
     with pytest.raises(PropertyNotImplementedError, match="no cell"):
         water.get_stress()
@@ -135,6 +161,8 @@ def test_what_is_refused(water, frames):
         water.get_forces()
     with pytest.raises(InputError, match="target: expected one of dipole, got 'energy'"):
         only.derivatives([water])
+    with pytest.raises(InputError, match="target: expected one of dipole, got 'energy'"):
+        only.evaluate(water, derivatives=["energy"])
 
 
 def test_the_page_of_examples(tmp_path, monkeypatch):

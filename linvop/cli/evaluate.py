@@ -107,10 +107,13 @@ def _evaluate_properties(
     json: bool,
 ) -> None:
     """Errors and calibration of a model of properties, as a table or JSON; pictures if asked."""
+    import numpy as np
+
     from linvop.fitting import all_or_none, check_outputs
+    from linvop.io.frame_numbers import frame_numbers
     from linvop.io.structures import read
     from linvop.models.metrics import calibration, errors
-    from linvop.models.training import label_array
+    from linvop.models.training import free_atoms, label_array
     from linvop.report import calibration_lines, calibration_table, error_table
 
     kinds = ("parity", "reliability") if fitted.has_std else ("parity",)
@@ -118,8 +121,11 @@ def _evaluate_properties(
     if plot is not None:
         check_outputs(plot, pictures, force)
     frames = read(test, keys=keys, units=units)
-    true = {t.name: label_array(t, frames, {}, {}, str(test)) for t in chosen}
-    predicted = _predicted(fitted, frames, test, true)
+    kept = np.flatnonzero(~free_atoms(frames, fitted.targets))  # as in a fit
+    frames = [frames[k] for k in kept]
+    with frame_numbers(kept):
+        true = {t.name: label_array(t, frames, {}, {}, str(test)) for t in chosen}
+        predicted = _predicted(fitted, frames, test, true)
     std = {t.name: predicted[f"{t.name}_std"] for t in chosen if fitted.has_std}
     found = {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in chosen}
     sure = {name: calibration(true[name], predicted[name], s) for name, s in std.items()}

@@ -11,7 +11,7 @@ import numpy as np
 
 from linvop.errors import InputError
 
-__all__ = ["frame_numbers", "in_file"]
+__all__ = ["frame_numbers", "frame_numbers_of_errors", "in_file"]
 
 _FRAMES = re.compile(r"\b(frames? )(\d+)(?:( and )(\d+))?")
 
@@ -32,14 +32,22 @@ def frame_numbers(numbers: Sequence[int] | np.ndarray, note: str = "") -> Iterat
         return
     with warnings.catch_warnings(record=True) as caught:
         try:
-            yield
-        except InputError as error:
-            raise type(error)(in_file(str(error), numbers, note)) from error
+            with frame_numbers_of_errors(numbers, note):
+                yield
         finally:
             said = list(caught)
     for warning in said:
         text = in_file(str(warning.message), numbers, note)
         warnings.warn(text, warning.category, stacklevel=3)
+
+
+@contextmanager
+def frame_numbers_of_errors(numbers: Sequence[int] | np.ndarray, note: str = "") -> Iterator[None]:
+    r"""Translate frames in errors alone: no filter of warnings, which all threads share, is set."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(in_file(str(error), numbers, note)) from error
 
 
 def in_file(text: str, numbers: Sequence[int] | np.ndarray, note: str = "") -> str:

@@ -32,6 +32,8 @@ _UNIT_ENDS = ("unit", "units")
 _RATIO_TOLERANCE = 0.01
 _TIGHT = 1.1
 _LEAST_PER_ATOM = 0.3
+_LEAST_HARTREE = 0.3
+"""Of an atom, in any molecule: what is less is no total energy. The first holds in any unit."""
 
 
 def labels(
@@ -211,7 +213,8 @@ def refuse_mixed_units(
     of each formula are sorted and split where neighbours differ by more than 10 %; clusters
     that are tight (within 10 %) and whose medians stand in the ratio of two units (27.21,
     23.06, 627.5, 4.184, 1000, ...), to within 1 %, are an error. Energies below 0.3 per atom, or
-    of both signs, cannot be total energies in any unit and are left alone.
+    of both signs, cannot be total energies in any unit and are left alone, as are those below
+    0.3 Hartree per atom in the unit that the ratio suggests.
 
     Raises
     ------
@@ -229,11 +232,16 @@ def refuse_mixed_units(
         size = np.abs(values)[order]
         groups = np.split(order, np.flatnonzero(size[1:] > _TIGHT * size[:-1]) + 1)
         for a, b in pairwise(groups):
-            _refuse_ratio(members, values, a, b, source)
+            _refuse_ratio(members, values, a, b, source, _LEAST_HARTREE * len(formula))
 
 
 def _refuse_ratio(
-    members: list[int], values: np.ndarray, a: np.ndarray, b: np.ndarray, source: str
+    members: list[int],
+    values: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    source: str,
+    least_hartree: float,
 ) -> None:
     """The part of `refuse_mixed_units` for two neighbouring clusters, a below b."""
     small, large = np.abs(values[a]), np.abs(values[b])
@@ -241,8 +249,11 @@ def _refuse_ratio(
         return
     ratio = np.median(large) / np.median(small)
     factors = UNITS[PROPERTY_UNITS["energy"]]
+    least = least_hartree * factors["Hartree"]
     for coarse, fine in permutations(factors, 2):
         expected = factors[coarse] / factors[fine]
+        if small.min() * factors[coarse] < least:
+            continue  # no total energies in that unit either
         if expected > 1.5 and abs(ratio / expected - 1) < _RATIO_TOLERANCE:
             i, j = members[a[0]], members[b[0]]
             raise InputError(

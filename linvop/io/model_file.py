@@ -10,7 +10,8 @@ r"""The HDF5 layout of a fitted linear model; knows arrays and names, not what t
              columns          (p,) str, the name of each coefficient's feature
              report           JSON
              directions       int64, which of those below (only with covariances)
-             scale            (3,) float64: alpha, noise, model (only with covariances)
+             scale            (3,) float64: alpha, noise, model (only with covariances), and
+                              (5,) with noise and model of derivatives where they were fitted
     /directions/0/gamma       (p,) float64, and so on: `linvop.regression.uncertainty`
 """
 

@@ -68,18 +68,18 @@ def position_derivatives(
 
 
 def position_deviations(
-    features: SiteFeatures, structure: Atoms | Contracted, part: LinearPart, weight: float | None
+    features: SiteFeatures, structure: Atoms | Contracted, part: LinearPart
 ) -> np.ndarray:
     r"""Standard deviations of the forces, (n_atoms, 3) eV/Angstrom.
 
     Of the scalar part of the energy, from its posterior: derivatives of the prediction are
-    linear in the coefficients too, and their rows are dB/dR. With the `weight` of forces in the
-    fit, of a label from its prediction; without (a fit to energies), of the prediction.
+    linear in the coefficients too, and their rows are dB/dR. If forces were fitted, of a label from
+    its prediction; if not, of the exact derivative.
     """
     if not isinstance(structure, Contracted):
         structure = contracted(
             features.enumeration, System.from_atoms(structure, features.enumeration.ao)
         )
     rows = structure_tangent(features, structure)[0, 1] / BOHR
-    variances = part.gradient_variances(rows.reshape(-1, rows.shape[-1]), weight)
+    variances = part.gradient_variances(rows.reshape(-1, rows.shape[-1]))
     return np.sqrt(np.maximum(variances, 0.0)).reshape(-1, 3)

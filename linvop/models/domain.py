@@ -41,7 +41,13 @@ from scipy.spatial.distance import cdist
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["ExtrapolationWarning", "TrainingDomain", "training_domain", "warn_outside"]
+__all__ = [
+    "ExtrapolationWarning",
+    "TrainingDomain",
+    "outside_lines",
+    "training_domain",
+    "warn_outside",
+]
 
 _LISTED = 4
 """So many formulas are kept for messages."""
@@ -177,14 +183,26 @@ def warn_outside(
     source: str,
     constants: Iterable[str] = (),
 ) -> None:
-    r"""Warn of structures that the training data do not determine, and of those unlike them.
+    r"""Warn of what `outside_lines` says; parameters are its own."""
+    for line in outside_lines(domain, frames, counts, source, constants):
+        warnings.warn(line, ExtrapolationWarning, stacklevel=3)
+
+
+def outside_lines(
+    domain: TrainingDomain | None,
+    frames: Sequence[Atoms],
+    counts: np.ndarray,
+    source: str,
+    constants: Iterable[str] = (),
+) -> list[str]:
+    r"""What to say of structures that the training data do not determine, and of those unlike them.
 
     One line for each of the two, which names the first such frame.
 
     Parameters
     ----------
     domain : TrainingDomain or None
-        None, of files of earlier versions, warns of nothing.
+        None, of files of earlier versions, says nothing.
     frames : sequence of ase.Atoms
     counts : (n_frames, n_species) float64
     source : str
@@ -193,11 +211,10 @@ def warn_outside(
         The targets with fitted constants of species.
     """
     if domain is None:
-        return
+        return []
     names = " and ".join(constants)
     known = domain.determined(counts) if names else np.ones(len(frames), dtype=bool)
-    for line in _lines(domain, frames, known, source, names):
-        warnings.warn(line, ExtrapolationWarning, stacklevel=3)
+    return list(_lines(domain, frames, known, source, names))
 
 
 def _lines(

@@ -29,6 +29,7 @@ from linvop.io import hdf5
 from linvop.io.atomic import atomic, check_output
 from linvop.models.folding import folded
 from linvop.models.property import PropertyModel
+from linvop.models.property_values import values_of_rows
 from linvop.models.stored_settings import stored_shells
 from linvop.models.targets import Target
 
@@ -95,7 +96,7 @@ def export_property_model(
 
 def _tables(model: PropertyModel) -> dict[str, dict[str, Any]]:
     """Folded coefficients and constants of each species."""
-    features = model.basis.compile(model.species_, model._irreps(), "structure")
+    features = model.basis.compile(model.species_, model.irreps, "structure")
     sizes = [int(np.prod(t.shape, dtype=int)) for t in model.targets]
     first = np.concatenate([[0], np.cumsum(sizes)])
     gradient = {
@@ -134,7 +135,7 @@ def _write(
     from ase.data import atomic_numbers
 
     basis = model.basis
-    enumeration = basis.compile(model.species_, model._irreps(), "structure").enumeration
+    enumeration = basis.compile(model.species_, model.irreps, "structure").enumeration
     names = model.species_ if enumeration.sources == "species" else (None,)
     settings = {
         "species": model.species_,
@@ -231,7 +232,10 @@ class _Reader:
         symbols = np.asarray(system.layout.symbols)
         counts = np.asarray([[np.sum(symbols == s) for s in self.model.species_]], dtype=float)
         given = {irrep: row[None] for irrep, row in rows.items()}
-        return {n: v[0] for n, v in self.model._of_rows(given, counts, False).items()}
+        return {
+            n: v[0]
+            for n, v in values_of_rows(self.model.targets, self.model.parts_, given, counts).items()
+        }
 
     def _turned(self, values: Mapping[str, np.ndarray], Q: np.ndarray) -> dict[str, np.ndarray]:
         """Labels of the moved structure; those of spherical tensors are left out."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,10 @@ from linvop.features.design import Progress
 from linvop.features.tangent import structure_tangent
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
+from linvop.models.contradiction import contradiction, sampled, without_constants
 from linvop.models.linear_part import LinearPart, part_of, prior_of
 from linvop.models.training import TrainingSet
+from linvop.regression.calibration import calibrated
 from linvop.regression.ridge import Ridge
 
 if TYPE_CHECKING:
@@ -41,6 +44,10 @@ __all__ = ["FORCE_WEIGHT", "checked_weight", "energy_and_force_rows", "fit_energ
 
 FORCE_WEIGHT = 0.1
 """ell^2 in Angstrom^2."""
+
+_SUSPECT = 0.3
+"""Errors of energies left out, relative to what constants of species leave of energies, above which
+it is asked whether energies and forces belong together."""
 
 
 def checked_weight(value: float) -> float:
@@ -152,14 +159,17 @@ def fit_energies_and_forces(
         ),
         "n_components": 1,
     }
+    prior = prior_of(rows, y[:, None], columns, penalty, solver, common)
+    sample = sampled(rows, y, sizes, counts)
     one = copy(solver)
     try:
         one.fit(
             rows,
             y,
-            penalty=prior_of(rows, y[:, None], columns, penalty, solver, common),
+            penalty=prior,
             groups=np.concatenate([groups, np.repeat(groups, sizes)]),
             overwrite=True,
+            warn=False,  # the solver counts targets; their names are known later
             **common,
         )
     except InputError as error:
@@ -169,6 +179,35 @@ def fit_energies_and_forces(
     part = part_of(one, None, one.constants_ if fitted else free, labels)
     left_out = one.loo_residuals_
     # The solver's own is that of all rows with their weights, in no unit.
-    part.report["loo_rmse"] = float(np.sqrt(np.nanmean(left_out[:n] ** 2)))
-    part.report["loo_rmse_forces"] = float(np.sqrt(np.mean(left_out[n:] ** 2)))
+    of_energies = float(np.sqrt(np.nanmean(left_out[:n] ** 2)))
+    part.report["loo_rmse"] = of_energies
+    part.report["loo_rmse_forces"] = float(np.sqrt(np.nanmean(left_out[n:] ** 2)))
+    spread = float(np.sqrt(np.mean(without_constants(y[:n], counts) ** 2)))
+    if of_energies > _SUSPECT * spread:
+        part.report["contradiction"] = contradiction(sample, prior)
+    if part.posterior is not None:
+        part = _scaled_apart(part, one, n, common["weights"], force_weight)
     return part, left_out[:n, None], -left_out[n:].reshape(-1, 3)
+
+
+def _scaled_apart(
+    part: LinearPart, solver: Ridge, n: int, weights: np.ndarray, force_weight: float
+) -> LinearPart:
+    """Scales of variances of energies and of forces, each from its own residuals."""
+    if part.posterior is None or solver.loo_variances_ is None:
+        return part
+    residuals, unit = solver.loo_residuals_[:, None], solver.loo_variances_[:, None]
+    of_energies = calibrated(residuals[:n], unit[:n], weights[:n], 1)
+    # In units of a force of weight 1; the components of one atom have one weight.
+    of_forces = calibrated(
+        residuals[n:], 1 + (unit[n:] - 1) / force_weight, weights[n:] / force_weight, 3
+    )
+    sigma2 = part.report["sigma"] ** 2
+    for end, scale in (("", of_energies), ("_forces", of_forces)):
+        part.report[f"calibration{end}"] = float(scale.model[0]) / sigma2
+        part.report[f"noise{end}"] = float(np.sqrt(scale.noise[0]))
+    return replace(
+        part,
+        posterior=replace(part.posterior, scale=of_energies),
+        gradient_scale=of_forces,
+    )

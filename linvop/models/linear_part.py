@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.models.targets import Target
 from linvop.models.training import TrainingSet
+from linvop.regression.calibration import Scale
 from linvop.regression.relevance import relevance
 from linvop.regression.ridge import Ridge
 from linvop.regression.uncertainty import Posterior
@@ -42,29 +43,32 @@ class LinearPart:
         alpha, effective degrees of freedom, condition number, leave-one-out error ...
     posterior : Posterior or None
         Of this part alone, if the solver keeps the covariance.
+    gradient_scale : Scale or None
+        Of the variances of derivatives, per Angstrom, where such were fitted.
     """
 
     coefficients: np.ndarray
     constants: np.ndarray
     report: dict[str, Any] = field(default_factory=dict)
     posterior: Posterior | None = None
+    gradient_scale: Scale | None = None
 
-    def gradient_variances(self, rows: np.ndarray, weight: float | None) -> np.ndarray:
-        r"""Variances of derivatives of the prediction, (n,).
+    def gradient_variances(self, rows: np.ndarray) -> np.ndarray:
+        r"""Variances of derivatives, (n,): of labels if such were fitted, else of predictions.
 
         Parameters
         ----------
         rows : (n, p) float64
-            Derivatives of the features; constants have none.
-        weight : float or None
-            Of such rows in the fit: with it, the noise of a label of this weight is added.
+            Derivatives of the features, per Angstrom; constants have none.
         """
         if self.posterior is None:
             raise InputError("variances: expected a fit with Ridge(..., covariance=True)")
+        scale = self.gradient_scale
+        if scale is None:
+            scale = replace(self.posterior.scale, noise=np.zeros(1))
         k = len(self.posterior.directions.constants)
-        found = self.posterior.covariances(rows, np.zeros((len(rows), k)) if k else None)
-        noise = float(self.posterior.scale.noise[0])
-        return found[:, 0, 0, 0] + (0.0 if weight is None else noise / weight) - noise
+        known = replace(self.posterior, scale=scale)
+        return known.covariances(rows, np.zeros((len(rows), k)) if k else None)[:, 0, 0, 0]
 
     def covariances(self, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
         r"""Covariance of the components of each structure, (n, 2 lam + 1, 2 lam + 1).
@@ -159,6 +163,7 @@ def fit_parts(
                 penalty=prior_of(flat, y, columns, penalty, solver, common),
                 groups=np.repeat(groups, width),
                 overwrite=k == len(jobs),
+                warn=False,  # the solver counts targets; their names are known later
                 **common,
             )
         except InputError as error:

@@ -10,7 +10,7 @@ targets that share an irrep share its design matrix and its factorisation.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,33 +22,33 @@ from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.contractions import contracted
 from linvop.features.design import Progress, structure_rows
-from linvop.features.memory import require_memory
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
-from linvop.io.frame_numbers import frame_numbers
+from linvop.io.frame_numbers import frame_numbers_of_errors
 from linvop.io.frames import check_frames, require_state
 from linvop.models.derivatives import position_derivatives, position_deviations
-from linvop.models.domain import TrainingDomain, training_domain, warn_outside
-from linvop.models.force_fit import (
-    FORCE_WEIGHT,
-    checked_weight,
-    energy_and_force_rows,
-    fit_energies_and_forces,
+from linvop.models.domain import (
+    ExtrapolationWarning,
+    TrainingDomain,
+    outside_lines,
+    warn_outside,
 )
-from linvop.models.linear_part import LinearPart, fit_parts
+from linvop.models.force_fit import FORCE_WEIGHT, checked_weight
+from linvop.models.linear_part import LinearPart
 from linvop.models.metrics import errors
-from linvop.models.remarks import warn_of_alpha, warn_without_angles
+from linvop.models.property_training import trained
+from linvop.models.property_values import forces_of, values_of_rows
 from linvop.models.targets import FORCES, Target, as_targets
 from linvop.models.training import (
     TrainingSet,
     atom_counts,
     checked_atom_energies,
+    free_atoms,
     label_array,
     training_set,
 )
-from linvop.regression.diagnosis import RegularisationWarning
 from linvop.regression.groups import duplicate_groups
-from linvop.regression.prior import checked_cost, label_prior, shell_groups
+from linvop.regression.prior import checked_cost
 from linvop.regression.ridge import Ridge
 
 if TYPE_CHECKING:
@@ -58,9 +58,6 @@ __all__ = ["PropertyModel"]
 
 _CHUNK = 512
 """Structures predicted at a time: features are made, used and dropped."""
-
-_SOLVER_COPIES = 2
-"""Rows, in units of those of one irrep, that a fit holds beside them; `linvop bench memory`."""
 
 
 class PropertyModel:
@@ -179,6 +176,11 @@ class PropertyModel:
         InputError
             For bad structures, missing or bad labels, mixed charge or spin, too few frames.
         """
+        if force_weights is not None and not self.with_forces:
+            raise InputError(
+                "force_weights: expected 'forces' among the targets, got "
+                + ", ".join(t.name for t in self.targets)
+            )
         # Into a copy: a fit that fails leaves this model as it was.
         fresh = copy(self)
         data = training_set(
@@ -193,77 +195,31 @@ class PropertyModel:
             forces=self.with_forces,
             force_weights=force_weights,
         )
-        with frame_numbers(data.numbers):
+        with frame_numbers_of_errors(data.numbers):
             fresh._fit(data, workers, progress)
         self.__dict__.update(fresh.__dict__)
         return self
 
+    parts_: dict[str, dict[Irrep, LinearPart]]
+    domain_: TrainingDomain | None
+    training_: dict[str, Any]
+
     def _fit(self, data: TrainingSet, workers: int | None, progress: Progress | None) -> None:
         self.species_, self.state_ = data.species, data.state
         self.n_train_ = len(data.frames)
-        self.training_: dict[str, Any] = {"source": data.source}
-        groups = duplicate_groups(
-            [a.numbers for a in data.frames], [a.positions for a in data.frames]
-        )
+        self.training_ = {"source": data.source}
+        groups = _copies(data)
         self.n_distinct_ = int(groups.max()) + 1
-        if len(groups) > 1 and not groups.any():
-            raise InputError(
-                f"{data.source}: expected structures that differ, got {len(groups)} copies of one"
-            )
-        self._require_memory(data)
-        rows = structure_rows(
-            self._features(), data.frames, workers=workers, progress=progress, source=data.source
-        )
-        self.parts_: dict[str, dict[Irrep, LinearPart]] = {t.name: {} for t in self.targets}
-        left_out: dict[str, dict[Irrep, np.ndarray]] = {t.name: {} for t in self.targets}
-        counts = atom_counts(data.frames, self.species_)
-        self.domain_: TrainingDomain | None = training_domain(data.frames, counts)
-        for irrep in list(rows):
-            warn_without_angles(self.basis, self.species_, irrep)
-            labels = self.basis.labels(self.species_, target="structure", irreps=[irrep])
-            settings: dict[str, Any] = {
-                "counts": counts,
-                "groups": groups,
-                "penalty": label_prior(labels, self.kappa_cost),
-                "solver": self.solver,
-                "columns": None if self.relevance is None else shell_groups(labels),
-                "labels": labels,
-            }
-            of_rows, others, fitted = rows.pop(irrep), self.targets, {}
-            with warnings.catch_warnings():
-                # The solver counts targets; here they have names.
-                warnings.simplefilter("ignore", RegularisationWarning)
-                if self.with_forces and irrep == (0, 1):
-                    others = tuple(t for t in self.targets if t.name != "energy")
-                    stacked = energy_and_force_rows(
-                        self.basis.compile(self.species_, (irrep,), "structure"),
-                        data.frames,
-                        of_rows[:, 0],
-                        workers=workers,
-                        progress=progress,
-                        source=data.source,
-                    )
-                    part, of_energies, of_forces = fit_energies_and_forces(
-                        stacked,
-                        data,
-                        force_weight=self.force_weight,
-                        with_constants=self._target("energy").has_constants(irrep),
-                        **settings,
-                    )
-                    del stacked  # the solver's by now
-                    fitted["energy"] = part, of_energies
-                if any(irrep in t.irreps for t in others):
-                    fitted |= fit_parts(of_rows, irrep, others, data, **settings)
-            for name, (part, residuals) in fitted.items():
-                self.parts_[name][irrep], left_out[name][irrep] = part, residuals
-                warn_of_alpha(f"{name}, lam = {irrep[0]}", part.report)
+        found = trained(self, data, groups, workers=workers, progress=progress)
+        self.parts_, self.domain_ = found.parts, found.domain
         self.train_values_ = dict(data.values)
         self.loo_predictions_ = {
-            t.name: data.values[t.name] - t.from_irreps(left_out[t.name]) for t in self.targets
+            t.name: data.values[t.name] - t.from_irreps(found.left_out[t.name])
+            for t in self.targets
         }
-        if data.forces is not None:
+        if data.forces is not None and found.left_out_forces is not None:
             self.train_values_["forces"] = data.forces
-            self.loo_predictions_["forces"] = data.forces - of_forces
+            self.loo_predictions_["forces"] = data.forces - found.left_out_forces
 
     # -- using -----------------------------------------------------------------------------
 
@@ -299,7 +255,8 @@ class PropertyModel:
             frames, workers=workers, progress=progress, source=source, std=std
         )
         stops = np.cumsum([len(a) for a in frames])[:-1]
-        for name in {"forces", "forces_std"} & set(arrays):
+        of_atoms = {"forces", "forces_std"} if self.with_forces else set()
+        for name in of_atoms & set(arrays):
             arrays[name] = np.split(arrays[name], stops)  # type: ignore[assignment]
         rows = zip(*arrays.values(), strict=True)
         return [
@@ -341,9 +298,17 @@ class PropertyModel:
                 source=source,
                 first=first,
             )
-            chunks.append(self._of_rows(rows, counts[chunk], std))
+            chunks.append(values_of_rows(self.targets, self.parts_, rows, counts[chunk], std))
             if self.with_forces:
-                chunks[-1] |= self._forces(frames[chunk], workers, std)
+                energy = self._target("energy")
+                chunks[-1] |= forces_of(
+                    self.basis.compile(self.species_, energy.irreps, "structure"),
+                    energy,
+                    self.parts_["energy"],
+                    frames[chunk],
+                    workers,
+                    std,
+                )
         return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
 
     def derivatives(
@@ -380,25 +345,6 @@ class PropertyModel:
         with one_thread_each(workers or available_cores()) as pool:
             return list(pool.map(one, frames))
 
-    def _forces(
-        self, frames: Sequence[Atoms], workers: int | None, std: bool
-    ) -> dict[str, np.ndarray]:
-        """Forces of checked frames, atom by atom, and their standard deviations."""
-        energy = self._target("energy")
-        features = self.basis.compile(self.species_, energy.irreps, "structure")
-        parts = self.parts_["energy"]
-
-        def one(atoms: Atoms) -> np.ndarray:
-            V = contracted(features.enumeration, System.from_atoms(atoms, self.basis.ao_basis))
-            found = [-position_derivatives(features, V, energy, parts)]
-            if std:
-                found.append(position_deviations(features, V, parts[0, 1], self.force_weight))
-            return np.stack(found)
-
-        with one_thread_each(workers or available_cores()) as pool:
-            found = np.concatenate(list(pool.map(one, frames)), axis=1)
-        return dict(zip(("forces", "forces_std"), found, strict=False))
-
     def _target(self, name: str) -> Target:
         known = {t.name: t for t in self.targets}
         if name not in known:
@@ -406,7 +352,12 @@ class PropertyModel:
         return known[name]
 
     def evaluate(
-        self, atoms: Atoms, derivatives: Sequence[str] = (), *, std: bool = False
+        self,
+        atoms: Atoms,
+        derivatives: Sequence[str] = (),
+        *,
+        std: bool = False,
+        report: Callable[[str], None] | None = None,
     ) -> dict[str, Any]:
         r"""Predictions of one structure, as `predict`, and derivatives, V made once for all.
 
@@ -418,48 +369,32 @@ class PropertyModel:
         std : bool
             Also ``<target>_std``, and ``forces_std`` with derivatives of the energy. The latter
             are of labels if forces were fitted, and of predictions otherwise.
+        report : callable, optional
+            Called with each line about extrapolation, instead of an `ExtrapolationWarning`.
         """
+        self._require_fitted()
         if std:
             self._require_std()
-        self._require_fitted()
+        wanted = [self._target(name) for name in derivatives]
         frames = check_frames([atoms], source="atoms", species=self.species_)
         require_state(frames, self.state_, "atoms")
         counts = atom_counts(frames, self.species_)
-        warn_outside(self.domain_, frames, counts, "atoms", self._fitted_constants())
+        for line in outside_lines(self.domain_, frames, counts, "atoms", self._fitted_constants()):
+            if report is not None:
+                report(line)
+            else:
+                warnings.warn(line, ExtrapolationWarning, stacklevel=2)
         features = self._features()
         V = contracted(features.enumeration, System.from_atoms(atoms, self.basis.ao_basis))
         rows = {irrep: row[None] for irrep, row in features.structure(V).items()}
-        found = {n: v[0] for n, v in self._of_rows(rows, counts, std).items()}
-        for t in self.targets:
-            if t.name in derivatives:
-                own = self.basis.compile(self.species_, t.irreps, "structure")
-                found[f"{t.name}_derivatives"] = position_derivatives(
-                    own, V, t, self.parts_[t.name]
-                )
-                if std and t.name == "energy":
-                    weight = self.force_weight if self.with_forces else None
-                    found["forces_std"] = position_deviations(
-                        own, V, self.parts_[t.name][0, 1], weight
-                    )
+        values = values_of_rows(self.targets, self.parts_, rows, counts, std)
+        found = {name: value[0] for name, value in values.items()}
+        for t in wanted:
+            own, parts = self.basis.compile(self.species_, t.irreps, "structure"), self.parts_
+            found[f"{t.name}_derivatives"] = position_derivatives(own, V, t, parts[t.name])
+            if std and t.name == "energy":
+                found["forces_std"] = position_deviations(own, V, parts["energy"][0, 1])
         return {n: float(v) if np.ndim(v) == 0 else v for n, v in found.items()}
-
-    def _of_rows(
-        self, rows: Mapping[Irrep, np.ndarray], counts: np.ndarray, std: bool
-    ) -> dict[str, np.ndarray]:
-        """Predictions, and their standard deviations, of structures whose features are made."""
-        out = {}
-        for t in self.targets:
-            values, covariances = {}, {}
-            for irrep, part in self.parts_[t.name].items():
-                values[irrep] = rows[irrep] @ part.coefficients
-                if t.has_constants(irrep):
-                    values[irrep] += (counts @ part.constants)[:, None]
-                if std:
-                    covariances[irrep] = part.covariances(rows[irrep], counts)
-            out[t.name] = t.from_irreps(values)
-            if std:
-                out[f"{t.name}_std"] = np.sqrt(t.variances(covariances))
-        return out
 
     def score(
         self,
@@ -471,12 +406,21 @@ class PropertyModel:
         progress: Progress | None = None,
         source: str = "frames",
     ) -> dict[str, dict[str, Any]]:
-        r"""Errors on labelled structures: ``{target: {mae, rmse, r2, ...}}``; see `errors`."""
+        r"""Errors on labelled structures: ``{target: {mae, rmse, r2, ...}}``; see `errors`.
+
+        Free atoms among them are left out, as `fit` does.
+        """
         frames = check_frames(frames, source=source)
-        true = {
-            t.name: label_array(t, frames, keys or {}, units or {}, source) for t in self.measured
-        }
-        predicted = self.predict_arrays(frames, workers=workers, progress=progress, source=source)
+        kept = np.flatnonzero(~free_atoms(frames, self.targets))
+        frames = [frames[k] for k in kept]
+        with frame_numbers_of_errors(kept):
+            true = {
+                t.name: label_array(t, frames, keys or {}, units or {}, source)
+                for t in self.measured
+            }
+            predicted = self.predict_arrays(
+                frames, workers=workers, progress=progress, source=source
+            )
         return {t.name: errors(true[t.name], predicted[t.name], t.unit) for t in self.measured}
 
     def report(self) -> dict[str, Any]:
@@ -522,17 +466,19 @@ class PropertyModel:
 
     def counts(self, species: Iterable[str | int]) -> dict[Irrep, int]:
         r"""Columns of each irrep of the targets, for a list of species, before any is made."""
-        found = self.basis.counts(species, target="structure", irreps=self._irreps())
+        found = self.basis.counts(species, target="structure", irreps=self.irreps)
         return {
             irrep: sum(n for (_, *own), n in found.items() if tuple(own) == irrep)
-            for irrep in self._irreps()
+            for irrep in self.irreps
         }
 
-    def _irreps(self) -> tuple[Irrep, ...]:
+    @property
+    def irreps(self) -> tuple[Irrep, ...]:
+        """The (lam, sigma) that features are needed of."""
         return tuple(sorted({irrep for t in self.targets for irrep in t.irreps}))
 
     def _features(self):
-        return self.basis.compile(self.species_, self._irreps(), "structure")
+        return self.basis.compile(self.species_, self.irreps, "structure")
 
     def _fitted_constants(self) -> list[str]:
         """Targets to which species add constants that the fit determined."""
@@ -541,21 +487,6 @@ class PropertyModel:
             for name, parts in self.parts_.items()
             if any(part.report.get("n_constants") for part in parts.values())
         ]
-
-    def _require_memory(self, data: TrainingSet) -> None:
-        """The rows of all irreps are there at once, and those of one in the solver's copies."""
-        counts = self.counts(self.species_)
-        n = len(data.frames)
-        force_rows = sum(3 * len(a) for a in data.frames) if self.with_forces else 0
-        sizes = [
-            8.0 * (n * (2 * lam + 1) + (force_rows if lam == 0 else 0)) * p
-            for (lam, _), p in counts.items()
-        ]
-        columns = " and ".join(f"{p} of lam = {lam}" for (lam, _), p in counts.items())
-        require_memory(
-            sum(sizes) + _SOLVER_COPIES * max(sizes),
-            f"{data.source}: {n} structures x features, {columns}",
-        )
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):
@@ -580,3 +511,13 @@ class PropertyModel:
         return all(
             p.posterior is not None for parts in self.parts_.values() for p in parts.values()
         )
+
+
+def _copies(data: TrainingSet) -> np.ndarray:
+    """Groups of structures that are copies of each other, (n,), or `InputError` if all are."""
+    groups = duplicate_groups([a.numbers for a in data.frames], [a.positions for a in data.frames])
+    if len(groups) > 1 and not groups.any():
+        raise InputError(
+            f"{data.source}: expected structures that differ, got {len(groups)} copies of one"
+        )
+    return groups

@@ -22,6 +22,8 @@ def warn_of_alpha(name: str, report: Mapping[str, Any]) -> None:
     for key, message in messages.items():
         if report[key]:
             warnings.warn(f"{name}: {message}", RegularisationWarning, stacklevel=_CALLER)
+    if report.get("contradiction"):
+        warnings.warn(f"{name}: {report['contradiction']}", stacklevel=_CALLER)
     if report["n_groups_undetermined"]:
         warnings.warn(
             f"{name}: {report['n_groups_undetermined']} of {report['n_groups']} structures are the "

@@ -67,7 +67,7 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
                     part.constants,
                     [str(label) for label in _labels(basis, model.species_, irrep)],
                     part.report,
-                    *directions.place(part.posterior),
+                    *directions.place(part),
                 )
             )
     model_file.write(path, json.dumps(json_safe(settings)), parts, directions.arrays(), force=force)
@@ -113,7 +113,11 @@ def load_property_model(path: str | Path) -> PropertyModel:
                 "version of linvop makes from the stored basis"
             )
         model.parts_[part.target][part.irrep] = LinearPart(
-            part.coefficients, part.constants, part.report, _posterior(part, directions)
+            part.coefficients,
+            part.constants,
+            part.report,
+            _posterior(part, directions),
+            _gradient_scale(part),
         )
     return model
 
@@ -124,14 +128,17 @@ class _SharedDirections:
     def __init__(self) -> None:
         self._found: list[Directions] = []
 
-    def place(self, posterior: Posterior | None) -> tuple[int | None, np.ndarray | None]:
+    def place(self, part: LinearPart) -> tuple[int | None, np.ndarray | None]:
         """Return the number of its directions, and its alpha, noise and model scale."""
+        posterior = part.posterior
         if posterior is None:
             return None, None
         known = [k for k, d in enumerate(self._found) if d is posterior.directions]
         if not known:
             self._found.append(posterior.directions)
         scale = [posterior.alpha, posterior.scale.noise, posterior.scale.model]
+        if part.gradient_scale is not None:
+            scale += [part.gradient_scale.noise, part.gradient_scale.model]
         return (known or [len(self._found) - 1])[0], np.concatenate(scale)
 
     def arrays(self) -> list[dict[str, np.ndarray]]:
@@ -141,8 +148,14 @@ class _SharedDirections:
 def _posterior(part: model_file.Part, directions: list[Directions]) -> Posterior | None:
     if part.directions is None or part.scale is None:
         return None
-    alpha, noise, model = part.scale.reshape(3, 1)
+    alpha, noise, model = part.scale[:3].reshape(3, 1)
     return Posterior(directions[part.directions], alpha, Scale(noise, model))
+
+
+def _gradient_scale(part: model_file.Part) -> Scale | None:
+    if part.scale is None or len(part.scale) == 3:
+        return None
+    return Scale(*part.scale[3:].reshape(2, 1))
 
 
 def _labels(basis: Basis, species: tuple[str, ...], irrep: Irrep) -> list:

@@ -167,6 +167,9 @@ _KNOWN = {
 }
 
 
+_DERIVED = {"std": "standard deviation", "derivatives": "derivatives"}
+"""What predictions of a target are called besides: <target>_std, <target>_derivatives."""
+
 FORCES = _KNOWN["forces"]
 """Of each atom: minus the derivatives of the energy, fitted together with it."""
 
@@ -200,7 +203,7 @@ def as_targets(targets: Sequence[str | Target] | str | Target) -> tuple[Target, 
     Raises
     ------
     InputError
-        For none, one twice, or one named like the standard deviation of another.
+        For none, one twice, or one named like what is derived from another.
     """
     if not isinstance(targets, str | Target | Sequence):
         raise InputError(f"targets: expected names or Target objects, got {targets!r}")
@@ -211,10 +214,13 @@ def as_targets(targets: Sequence[str | Target] | str | Target) -> tuple[Target, 
         raise InputError(f"targets: expected at least one, each once, got {names}")
     if "forces" in names and "energy" not in names:
         raise InputError("targets: forces are derivatives of the energy; expected energy with them")
+    derived = {f"{name}_{kind}": (name, said) for name in names for kind, said in _DERIVED.items()}
+    if "energy" in names:
+        derived["forces_std"] = "forces", _DERIVED["std"]
     for name in names:
-        if f"{name}_std" in names:
+        if name in derived:
+            of, said = derived[name]
             raise InputError(
-                f"targets: {name}_std would be taken for the standard deviation of {name}; "
-                "expected another name"
+                f"targets: {name} would be taken for the {said} of {of}; expected another name"
             )
     return out

@@ -11,7 +11,7 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
 from linvop.io.frame_numbers import frame_numbers
-from linvop.io.frames import in_state
+from linvop.io.frames import charges_and_multiplicities, in_state
 from linvop.io.structures import check_frames, labels, require_one_state
 from linvop.models.targets import Target
 from linvop.orbitals.shells import symbol_of
@@ -28,6 +28,9 @@ __all__ = [
     "label_array",
     "training_set",
 ]
+
+_SAME_ENERGY = 1e-3
+"""eV, by which energies of one free atom may differ."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,9 @@ def training_set(
     """
     frames = check_frames(frames, source=source)
     values = {t.name: label_array(t, frames, keys, units, source) for t in targets}
-    of_atoms = force_labels(frames, keys, units, source) if forces else None
-    atom_weights = _checked_atom_weights(force_weights, frames)
     weights = _checked_weights(weights, len(frames))
-    known = dict(atom_energies or {})
     free = free_atoms(frames, targets)
-    for k in np.flatnonzero(free):
-        known.setdefault(frames[k].get_chemical_symbols()[0], float(values["energy"][k]))
+    known = _energies_of(frames, free, values, source) | dict(atom_energies or {})
     kept = np.flatnonzero(~free)
     if len(kept) < len(frames):
         source = f"{source} (without its {len(frames) - len(kept)} free atoms)"
@@ -105,9 +104,12 @@ def training_set(
         with frame_numbers(kept):
             chosen, source = in_state([frames[k] for k in kept], state, source)
         kept = kept[chosen]
-    frames = [frames[k] for k in kept]
+    given, frames = frames, [frames[k] for k in kept]
     values = {name: v[kept] for name, v in values.items()}
+    atom_weights = _checked_atom_weights(force_weights, given, kept)
     for name, value in values.items():
+        if name == "energy" and forces:
+            continue  # structures of one energy may have forces to learn from
         if len(value) > 1 and not np.ptp(value, axis=0).any():
             raise InputError(
                 f"{source}: {name} is {np.array2string(value[0])} in all {len(value)} "
@@ -115,6 +117,7 @@ def training_set(
             )
     with frame_numbers(kept):
         found = require_one_state(frames, source)
+        of_atoms = force_labels(frames, keys, units, source) if forces else None
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
     return TrainingSet(
         frames,
@@ -125,19 +128,37 @@ def training_set(
         _free_atoms(known, species, source),
         source,
         kept,
-        None if of_atoms is None else np.concatenate([of_atoms[k] for k in kept]),
-        np.concatenate([atom_weights[k] for k in kept]),
+        None if of_atoms is None else np.concatenate(of_atoms),
+        np.concatenate(atom_weights),
     )
 
 
 def free_atoms(frames: Sequence[Atoms], targets: Sequence[Target]) -> np.ndarray:
     r"""Which structures give energies of free atoms, (n_frames,) bool.
 
-    Those of one atom, if energies are learned and there are other structures.
+    Neutral ones of one atom, if energies are learned and there are other structures.
     """
     single = np.asarray([len(a) == 1 for a in frames], dtype=bool)
     learned = any(t.name == "energy" for t in targets)
-    return single if learned and not single.all() else np.zeros_like(single)
+    if not learned or not single.any() or single.all():
+        return np.zeros_like(single)
+    return single & (charges_and_multiplicities(frames)[0] == 0)
+
+
+def _energies_of(
+    frames: Sequence[Atoms], free: np.ndarray, values: Mapping[str, np.ndarray], source: str
+) -> dict[str, float]:
+    """Energies of the free atoms among frames, or `InputError` where two contradict each other."""
+    known: dict[str, tuple[int, float]] = {}
+    for k in np.flatnonzero(free).tolist():
+        symbol, energy = str(frames[k].symbols[0]), float(values["energy"][k])
+        first, before = known.setdefault(symbol, (k, energy))
+        if abs(energy - before) > _SAME_ENERGY:
+            raise InputError(
+                f"{source}: frames {first} and {k} are free {symbol} atoms with energies "
+                f"{before:.6g} and {energy:.6g} eV; expected one energy for each species"
+            )
+    return {symbol: energy for symbol, (_, energy) in known.items()}
 
 
 def atom_counts(frames: Sequence[Atoms], species: Sequence[str]) -> np.ndarray:
@@ -182,36 +203,57 @@ def _free_atoms(
     return np.asarray([known[s] for s in species])
 
 
-def _checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray | None:
+def _checked_weights(weights: Sequence[float] | np.ndarray | None, n: int) -> np.ndarray | None:
     if weights is None:
         return None
-    weights = np.asarray(weights, dtype=float)
-    if weights.shape != (n,):
-        raise InputError(f"weights: expected shape ({n},), got {weights.shape}")
-    return weights
+    found = _numbers(weights, "weights")
+    if found.shape != (n,):
+        raise InputError(f"weights: expected shape ({n},), got {found.shape}")
+    bad = _not_positive(found)
+    if len(bad):
+        raise InputError(
+            f"weights, frame {bad[0]}: expected a positive number, got {found[bad[0]]}"
+        )
+    return found
 
 
 def _checked_atom_weights(
-    weights: Sequence[np.ndarray] | None, frames: Sequence[Atoms]
+    weights: Sequence[np.ndarray] | None, frames: Sequence[Atoms], kept: np.ndarray
 ) -> list[np.ndarray]:
+    """Of the frames that are kept; those of free atoms count for nothing."""
     if weights is None:
-        return [np.ones(len(a)) for a in frames]
+        return [np.ones(len(frames[k])) for k in kept]
     if not isinstance(weights, Sequence | np.ndarray) or len(weights) != len(frames):
         got = len(weights) if isinstance(weights, Sequence | np.ndarray) else repr(weights)
         raise InputError(f"force_weights: expected {len(frames)} arrays, one a frame, got {got}")
-    checked = [np.asarray(w, dtype=float) for w in weights]
-    for k, (w, atoms) in enumerate(zip(checked, frames, strict=True)):
-        if w.shape != (len(atoms),):
-            raise InputError(
-                f"force_weights, frame {k}: expected shape ({len(atoms)},), got {w.shape}"
-            )
-        bad = np.flatnonzero(~(np.isfinite(w) & (w > 0.0)))
+    checked = []
+    for k in kept.tolist():
+        w, n = _numbers(weights[k], f"force_weights, frame {k}"), len(frames[k])
+        if w.shape != (n,):
+            raise InputError(f"force_weights, frame {k}: expected shape ({n},), got {w.shape}")
+        bad = _not_positive(w)
         if len(bad):
             raise InputError(
                 f"force_weights, frame {k}, atom {bad[0]}: expected a positive number, "
                 f"got {w[bad[0]]}"
             )
+        checked.append(w)
     return checked
+
+
+def _numbers(values: object, name: str) -> np.ndarray:
+    """float64, or `InputError` for text, complex numbers and rows of different lengths."""
+    try:
+        found = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name}: expected an array of numbers, got {error}") from error
+    if found.dtype.kind not in "iuf":
+        raise InputError(f"{name}: expected numbers, got {values!r:.60}")
+    return found.astype(float)
+
+
+def _not_positive(values: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(~(np.isfinite(values) & (values > 0.0)))
 
 
 def force_labels(

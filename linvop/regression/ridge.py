@@ -79,6 +79,9 @@ class Ridge:
         for a given alpha, that alpha and its leave-one-out mean square.
     posterior_ : Posterior or None
         Covariances of predictions, with `covariance`.
+    loo_variances_ : None, or (n,) or (n, t) float64
+        With `covariance`: ``1 + w v`` of each row as predicted without its group, v the variance
+        in units of sigma^2 (`uncertainty`); NaN where `loo_residuals_` is.
     selection_ : Selection or None
         Which columns `prune` has left.
 
@@ -107,6 +110,7 @@ class Ridge:
     loo_residuals_: np.ndarray
     criterion_curve_: tuple[np.ndarray, np.ndarray]
     posterior_: Posterior | None
+    loo_variances_: np.ndarray | None
     selection_: Selection | None
     _report: dict[str, Any]
 
@@ -161,6 +165,7 @@ class Ridge:
         weights: np.ndarray | None = None,
         n_components: int = 1,
         overwrite: bool = False,
+        warn: bool = True,
     ) -> Ridge:
         r"""Fit coefficients and constants.
 
@@ -182,6 +187,9 @@ class Ridge:
             ``2 lam + 1``.
         overwrite : bool
             Whether the memory of A may be used and destroyed (C-ordered float64 only).
+        warn : bool
+            Whether an alpha at a bound, and groups that cannot be left out, are warned of here;
+            `report` has them either way, for a caller that knows what the targets are called.
 
         Raises
         ------
@@ -202,7 +210,7 @@ class Ridge:
         self.selection_ = None if self.prune is None else select_columns(problem, self.prune)
         keep = None if self.selection_ is None else self.selection_.kept
         reduced = ReducedProblem(problem, float(self.column_scale), overwrite, keep)
-        coef, intercepts = reduced.expand(self._solve(problem, reduced))
+        coef, intercepts = reduced.expand(self._solve(problem, reduced, warn))
         pruned = 0 if self.selection_ is None else self.selection_.n_dependent
         self._report |= {
             "n_columns": len(coef),
@@ -262,7 +270,7 @@ class Ridge:
             raise InputError("Ridge.report: expected a fitted model; call fit first")
         return dict(self._report)
 
-    def _solve(self, problem: Problem, reduced: ReducedProblem) -> np.ndarray:
+    def _solve(self, problem: Problem, reduced: ReducedProblem, warn: bool) -> np.ndarray:
         """Choose alpha, keep the diagnostics and return ``z = Gamma c``, (p_kept, t)."""
         y1, factorisation = reduced.y1, Factorisation(reduced.take_rows())
         s = factorisation.singular_values
@@ -287,14 +295,15 @@ class Ridge:
             value = leave_out.mean_square(alphas, np.arange(len(alphas)))
             at_bound = np.zeros(len(alphas), dtype=bool)
             search = AlphaSearch(alphas, alphas[:1], value[None], at_bound, at_bound)
-        warn_of_alpha(search, leave_out)
+        if warn:
+            warn_of_alpha(search, leave_out)
         self.loo_residuals_ = leave_out.residuals(search.alpha)
         self.criterion_curve_ = (search.grid, search.values)
         self._report = {"criterion": self.alpha if isinstance(self.alpha, str) else "fixed"}
         self._report |= report_of_fit(problem, spectrum, search, leave_out, self.loo_residuals_)
-        self.posterior_ = None
+        self.posterior_ = self.loo_variances_ = None
         if self.covariance:
-            unit = leave_out.variances(search.alpha)
+            unit = self.loo_variances_ = leave_out.variances(search.alpha)
             scale = calibrated(self.loo_residuals_, unit, problem.weights, problem.n_components)
             sigma2 = spectrum.noise_variance(search.alpha, np.arange(y1.shape[1]))
             self._report |= {
@@ -326,6 +335,8 @@ class Ridge:
         if single:
             coef, constants, values = coef[:, 0], constants[:, 0], values[:, 0]
             self.loo_residuals_ = self.loo_residuals_[:, 0]
+            if self.loo_variances_ is not None:
+                self.loo_variances_ = self.loo_variances_[:, 0]
         self.coef_, self.constants_, self.criterion_curve_ = coef, constants, (grid, values)
         for key, value in self._report.items():
             if isinstance(value, np.ndarray):

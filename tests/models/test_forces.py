@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
@@ -80,7 +83,6 @@ def test_predicted_forces_are_the_gradient(fitted):
 def test_what_is_left_out_is_a_whole_structure(fitted):
     """Closed form against the fit without one structure, at the same alpha."""
     alpha = fitted.parts_["energy"][0, 1].report["alpha"]
-    every = model(solver=linvop.Ridge(alpha)).fit(TRAIN)
     # Scales of columns are those of the data: with them given, the law is exact.
     bare = {"solver": linvop.Ridge(alpha, column_scale=0.0)}
     every, without = model(**bare).fit(TRAIN), model(**bare).fit(TRAIN[1:])
@@ -114,27 +116,49 @@ def test_as_saved(fitted, tmp_path):
     assert again.with_forces
     assert again.force_weight == fitted.force_weight
     assert [t.name for t in again.measured] == ["energy", "forces"]
-    np.testing.assert_array_equal(
-        again.predict_arrays(TEST)["forces"], fitted.predict_arrays(TEST)["forces"]
-    )
+    expected, found = (m.predict_arrays(TEST, std=True) for m in (fitted, again))
+    assert set(found) == {"energy", "energy_std", "forces", "forces_std"}
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
 
 
-def test_standard_deviations(fitted):
-    """Of held-out forces about as large as their errors; larger away from the data."""
-    out = fitted.predict_arrays(TEST, std=True)
-    true = np.concatenate([a.get_forces() for a in TEST])
-    z2 = np.mean((out["forces"] - true) ** 2) / np.mean(out["forces_std"] ** 2)
-    assert 0.1 < z2 < 10
-    far = TEST[0].copy()
-    far.positions[1] *= 1.3
-    assert np.linalg.norm(
-        fitted.predict_arrays([far], std=True)["forces_std"]
-    ) > 2 * np.linalg.norm(out["forces_std"][:3])
-    calculator = linvop.Calculator(fitted)
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_standard_deviations(noise):
+    """Of held-out labels as large as their errors, of energies and of forces, noisy or not."""
+    train, test = labelled(40), labelled(100, seed=3)
+    rng = np.random.default_rng(5)
+    for atoms in train + test:
+        atoms.calc.results["forces"] += noise * rng.normal(size=(3, 3))
+    # Some atoms' forces are said to be ten times less exact, and are.
+    weights = [np.array([1.0, 1.0, 0.01])] * len(train)
+    for atoms in train:
+        atoms.calc.results["forces"][2] += 9 * noise * rng.normal(size=3)
+    one = model(solver=linvop.Ridge(covariance=True)).fit(train, force_weights=weights)
+    out = one.predict_arrays(test, std=True)
+    energies = np.array([a.get_potential_energy() for a in test])
+    forces = np.concatenate([a.get_forces() for a in test])
+    for name, true in (("energy", energies), ("forces", forces)):
+        z = np.abs(out[name] - true) / out[f"{name}_std"]  # some of the test set lie far out
+        assert 0.3 < np.median(z) < 1.4, name
+    if noise:
+        assert out["forces_std"].mean() == pytest.approx(noise, rel=0.3)
+    calculator = linvop.Calculator(one)
     np.testing.assert_allclose(
-        calculator.get_property("forces_std", TEST[0]), out["forces_std"][:3], rtol=1e-9
+        calculator.get_property("forces_std", test[0]), out["forces_std"][:3], rtol=1e-4
     )
-    assert calculator.get_property("energy_std", TEST[0]) == pytest.approx(out["energy_std"][0])
+    assert calculator.get_property("energy_std", test[0]) == pytest.approx(
+        out["energy_std"][0], rel=1e-4
+    )
+
+
+def test_less_sure_away_from_the_data(fitted):
+    far = TEST[0].copy()
+    far.positions[1] *= 4
+    near = fitted.predict_arrays(TEST[:1], std=True)
+    with pytest.warns(linvop.ExtrapolationWarning):
+        away = fitted.predict_arrays([far], std=True)
+    for name in ("energy_std", "forces_std"):
+        assert np.linalg.norm(away[name]) > 2 * np.linalg.norm(near[name])
 
 
 def test_with_a_dipole_and_given_atoms():
@@ -145,6 +169,80 @@ def test_with_a_dipole_and_given_atoms():
     both = model(("energy", "forces", "dipole"), atom_energies=free).fit(frames)
     assert set(both.predict(TEST[:1])[0]) == {"energy", "forces", "dipole"}
     np.testing.assert_array_equal(both.parts_["energy"][0, 1].constants, [-600.0, -800.0])
+    for atoms in TEST:
+        atoms.info["dipole"] = atoms.positions[0] - atoms.positions[1:].mean(axis=0)
+    found = both.score(TEST)
+    assert found["energy"]["rmse"] < 0.01
+    assert found["forces"]["rmse"] < 0.05
+    assert found["dipole"]["rmse"] < 0.05
+
+
+@pytest.mark.parametrize("targets", ["energy", BOTH])
+def test_given_atoms_count_whether_or_not_constants_are_fitted(targets):
+    """Energies of free atoms are subtracted before a fit, and added to every prediction."""
+    bare = linvop.Target("energy", rank=0, constants=False)
+    wanted = [bare, *[t for t in targets if t == "forces"]] if targets != "energy" else [bare]
+    one = model(wanted, atom_energies={"H": -600.0, "O": -800.0}).fit(TRAIN)
+    assert one.score(TEST)["energy"]["rmse"] < 0.05
+    alone = linvop.Calculator(one)
+    assert alone.get_potential_energy(TEST[0]) == pytest.approx(-2000, abs=1)
+
+
+def free_atom(symbol: str, energy: float, **info):
+    atoms = Atoms(symbol)
+    atoms.info |= {"energy": energy, **info}
+    return atoms
+
+
+def test_free_atoms_need_no_forces():
+    """They give constants; a second one must have the same energy."""
+    atoms = [free_atom("H", -600.0), free_atom("O", -800.0), free_atom("H", -600.0)]
+    one = model().fit([*atoms, *TRAIN])
+    np.testing.assert_array_equal(one.parts_["energy"][0, 1].constants, [-600.0, -800.0])
+    weights = [np.zeros(1)] * 3 + [np.ones(3)] * len(TRAIN)
+    again = model().fit([*atoms, *TRAIN], force_weights=weights)
+    assert again.score([*atoms, *TEST])["energy"] == one.score(TEST)["energy"]
+    with pytest.raises(InputError, match="frames 0 and 24 are free H atoms with energies -600 and"):
+        model().fit([*atoms[:2], *TRAIN[2:], free_atom("H", -599.0)])
+    with pytest.raises(InputError, match="charge 1"):
+        model().fit([*atoms[:2], free_atom("H", 0.0, charge=1), *TRAIN])
+
+
+def test_one_energy_with_forces_to_learn_from():
+    frames = labelled(12)
+    for atoms in frames:
+        atoms.calc.results["energy"] = -2000.0
+    with pytest.raises(InputError, match="expected values that vary"):
+        model("energy").fit(frames)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert model().fit(frames).score(TEST)["forces"]["rmse"] < 1.0
+    with pytest.raises(InputError, match="got 12 copies of one"):
+        model().fit([TRAIN[0]] * 12)
+
+
+@pytest.mark.parametrize(
+    ("of_energies", "of_forces", "slope"),
+    [(1, -1, "-1"), (1 / 27.211, 1, "0.0367"), (1, 1.8897, "0.529"), (1, 0.52918, "1.89")],
+)
+def test_energies_and_forces_that_contradict_each_other(of_energies, of_forces, slope):
+    frames = labelled(24)
+    for atoms in frames:
+        results = atoms.calc.results
+        results["energy"] = -2000 + (results["energy"] + 2000) * of_energies
+        results["forces"] = results["forces"] * of_forces
+    with pytest.warns(UserWarning, match=rf"energies are {slope}\d* times what the forces make"):
+        model().fit(frames)
+
+
+def test_a_species_in_one_structure_only():
+    """Its constant is undetermined without the structure: what is left is still averaged."""
+    odd = molecule("SH2")
+    odd.calc = SinglePointCalculator(odd, energy=-9000.0, forces=np.zeros((3, 3)))
+    with pytest.warns(UserWarning, match="1 of 25 structures are the only ones"):
+        report = model().fit([*TRAIN, odd]).parts_["energy"][0, 1].report
+    assert 0 < report["loo_rmse"] < 0.1
+    assert 0 < report["loo_rmse_forces"] < 1.0
 
 
 def test_without_constants():
@@ -174,6 +272,16 @@ def test_what_is_refused():
         model().fit(TRAIN, force_weights=3)
     with pytest.raises(InputError, match="force_weights, frame 0, atom 1: expected a positive"):
         model().fit(TRAIN, force_weights=[np.array([1.0, -1.0, 1.0])] * 24)
+    with pytest.raises(InputError, match="force_weights: expected 'forces' among the targets"):
+        model("energy").fit(TRAIN, force_weights=[np.ones(3)] * 24)
+    for bad, said in (("heavy", "weights: expected numbers"), (np.zeros(24), "weights, frame 0")):
+        with pytest.raises(InputError, match=said):
+            model().fit(TRAIN, weights=bad)
+    with pytest.raises(InputError, match="force_weights, frame 3: expected numbers, got 'abc'"):
+        model().fit(TRAIN, force_weights=[*[np.ones(3)] * 3, "abc", *[np.ones(3)] * 20])
+    for name, of in (("forces_std", "forces"), ("energy_derivatives", "energy")):
+        with pytest.raises(InputError, match=f"{name} would be taken for the .* of {of}"):
+            model(("energy", "forces", linvop.Target(name, rank=0)))
     bare = [a.copy() for a in TRAIN]
     for atoms, given in zip(bare, TRAIN, strict=True):
         atoms.info["energy"] = given.get_potential_energy()
