@@ -2,20 +2,21 @@ r"""The light runtime: exported models from V, with NumPy and h5py alone.
 
 An exported file (`linvop export`, docs/format.md) holds tables into which the coefficients are
 folded. With the matrices K, E and M that the metric makes of V and S, and the groups
-``G = E P M P ...`` of half words (rows of one atom), a number y of a structure is
+``G = E P M P ...`` of half words (rows of one atom), numbers y of an atom (i = j) or a pair are
 
 .. math::
 
-    y = \sum_i \Bigl[ b_{s_i} + \operatorname{tr} D^{(s_i)} K_{ii}
-        + \sum_c \sum_{h t} \operatorname{tr} \bigl( D^{(s_i)}_{cht} G^t_{i,c} G^{h\,T}_{i,c} \bigr)
-        + p^{(s_i)}(A_i) \Bigr] ,
+    y_{ij} = b + \operatorname{tr} D K_{ij} + \sum_c \sum_{h t} \operatorname{tr} \bigl(
+        D_{cht} G^t_{j,c} G^{h\,T}_{i,c} \bigr) + p(A_{ij}) ,
 
-c the channel in which words are cut, p a polynomial of couplings A of words. The cost does not
-grow with the number of columns that the fit had. Backwards, the same tables give dy/dV and
-dy/dS, from which forces follow with the derivative integrals of any program.
+c the channel in which words are cut, p a polynomial of couplings A of words. A property is the sum
+of those of the atoms, an operator the matrix of such blocks and its transpose. The cost does not
+grow with the number of columns that the fit had. Backwards, the same tables give dy/dV and dy/dS
+of a property, from which forces follow with the derivative integrals of any program.
 
 Order of AOs: that of PySCF, atom by atom, shell by shell, p shells x, y, z, others m = -l .. l.
-This file needs nothing else of linvop.
+Nothing is said of structures unlike the training data, nor how sure a prediction is: for that take
+the fitted model. This file needs nothing else of linvop.
 """
 
 from __future__ import annotations
@@ -45,6 +46,12 @@ _P_ORDER = (1, 2, 0)
 _CHECK = 1e-10
 """Agreement, relative, with what the file says about its own input."""
 
+_SYMMETRIC, _SAME_AOS = 1e-8, 1e-3
+_PAIRS = 64
+"""Pairs worked on at a time."""
+
+Arrays = Mapping[str, np.ndarray]
+
 
 class DeployError(ValueError):
     """A file that cannot be used, or input that does not fit it."""
@@ -61,12 +68,17 @@ class Predictor:
 
     Attributes
     ----------
-    species, metric, targets
-        ``targets`` as ``{name: {"unit": str, "shape": tuple}}``.
+    species, metric, state
+        `state` is charge and multiplicity of the training data.
+    targets : {name: {"unit": str, "shape": tuple}}
+        Properties; empty for an operator.
+    operator_settings : dict or None
+        ``target`` ("fock", "density"), ``baseline`` that is to be added, ``orthogonal``,
+        ``spin_channels``, ``cutoff`` (Angstrom or None), ``shells`` (its AO set).
     sources : list of {"screening": float or None, "species": str or None}
         Which V are wanted: of all nuclei or one species, by 1/r or erfc(sqrt(screening) r)/r.
     shells : {species: list of {"l", "exponents", "coefficients"}}
-        The AO set: contraction coefficients of normalised primitives.
+        The AO set of V: contraction coefficients of normalised primitives.
     checks : dict
         Relative errors of what was checked when the file was written.
 
@@ -78,35 +90,40 @@ class Predictor:
 
     def __init__(self, path: str | Path, *, check: bool = True) -> None:
         self.path = str(path)
-        with h5py.File(io.BytesIO(_verified(Path(path))), "r") as file:
+        with h5py.File(io.BytesIO(_verified(path)), "r") as file:
             _require_kind(file, self.path)
-            settings = json.loads(file["settings"].asstr()[()])
-            self.settings: dict[str, Any] = settings
-            self.species = tuple(settings["species"])
+            settings = self.settings = json.loads(file["settings"].asstr()[()])
+            self.species, self.state = tuple(settings["species"]), tuple(settings["state"])
             self.metric: str = settings["metric"]
             self.sources: list[dict[str, Any]] = settings["sources"]
             self.shells: dict[str, list[dict[str, Any]]] = settings["shells"]
             self.checks: dict[str, Any] = settings["checks"]
+            self.operator_settings: dict[str, Any] | None = settings["operator"]
             self.targets = {
                 t["name"]: {"unit": t["unit"], "shape": tuple(t["shape"])}
                 for t in settings["targets"]
             }
             self._channels = file["channels"][()]
-            self._tables = [SimpleNamespace(**_read(file["species"][s])) for s in self.species]
+            self._tables, self._sites = (
+                [SimpleNamespace(**_read(file[room][s])) for s in self.species if room in file]
+                for room in ("species", "sites")
+            )
+            self._pairs = [SimpleNamespace(**_read(x)) for x in file.get("pairs", {}).values()]
             if check:
                 self._self_check(_read(file["check"]))
 
     def __repr__(self) -> str:
-        return f"Predictor({self.path!r}: {', '.join(self.targets)} of {', '.join(self.species)})"
+        what = (self.operator_settings or {}).get("target") or ", ".join(self.targets)
+        return f"Predictor({self.path!r}: {what} of {', '.join(self.species)})"
 
     def n_ao(self, numbers: Sequence[int]) -> int:
-        """AOs of a structure with these atomic numbers."""
+        """AOs of V of a structure with these atomic numbers."""
         return sum(_width(self._tables[k]) for k in self._kinds(numbers))
 
     def predict(
         self, numbers: Sequence[int], V: np.ndarray, S: np.ndarray | None = None
     ) -> dict[str, Any]:
-        r"""Predictions from V.
+        r"""Properties from V.
 
         Parameters
         ----------
@@ -124,14 +141,20 @@ class Predictor:
         Raises
         ------
         DeployError
-            For other shapes or species, or what is not finite.
+            For a model of an operator; other shapes or species; matrices that are not real,
+            finite and symmetric; AOs that are not those of these atoms.
         """
+        if not self.targets:
+            raise DeployError(f"{self.path}: a model of an operator: call operator instead")
         one, metric = self._start(numbers, V, S)
-        y = self._forward(one, metric)
+        y = sum(
+            self._values(table, one, rows, rows, metric).sum(axis=0)
+            for table, rows in zip(self._tables, one.rows, strict=True)
+        )
         found, first = {}, 0
         for name, target in self.targets.items():
             size = int(np.prod(target["shape"], dtype=int))
-            value = y[first : first + size].reshape(target["shape"])
+            value = np.reshape(y[first : first + size], target["shape"])
             found[name] = float(value) if value.ndim == 0 else value
             first += size
         return found
@@ -144,7 +167,7 @@ class Predictor:
         target: str = "energy",
         component: tuple[int, ...] = (),
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        r"""Derivatives of one component of a target by V and S.
+        r"""Derivatives of one component of a property by V and S.
 
         Returns
         -------
@@ -153,31 +176,111 @@ class Predictor:
             target per Hartree, and of the target. Forces are
             ``-tr(G_V dV/dR) - tr(G_S dS/dR)``.
         """
-        one, metric = self._start(numbers, V, S)
         weights = self._weights(target, component)
-        by = self._backward(one, metric, weights)
+        one, metric = self._start(numbers, V, S)
+        by = [np.zeros_like(x) for x in metric.matrices]
+        for table, rows in zip(self._tables, one.rows, strict=True):
+            _backward(table, one, rows, metric, weights, *by)
         by_V, by_S = metric.backward(*by)
         back = np.argsort(one.order)
         by_V = by_V[:, back[:, None], back]
         return by_V, None if by_S is None else by_S[back[:, None], back]
 
+    def operator(
+        self,
+        numbers: Sequence[int],
+        V: np.ndarray,
+        S: np.ndarray | None = None,
+        *,
+        baseline: np.ndarray | None = None,
+        overlap: np.ndarray | None = None,
+        positions: np.ndarray | None = None,
+    ) -> np.ndarray:
+        r"""A Fock or density matrix from V.
+
+        Parameters
+        ----------
+        numbers, V, S
+            As for `predict`.
+        baseline : (n, n) or (spin_channels, n, n) float64
+            What the model corrects (`operator_settings`), in the AOs of the operator.
+        overlap : (n, n) float64
+            Of the AOs of the operator, if the model is ``orthogonal``.
+        positions : (n_atoms, 3) float64, Angstrom
+            If the model has a cutoff.
+
+        Returns
+        -------
+        (n, n) float64, or (2, n, n) of open shells
+            Hartree, but for densities.
+
+        Raises
+        ------
+        DeployError
+            As `predict`, and for what the model needs and is not given.
+        """
+        settings = self.operator_settings
+        if settings is None:
+            raise DeployError(f"{self.path}: a model of properties: call predict instead")
+        one, metric = self._start(numbers, V, S)
+        cutoff, near = settings["cutoff"], None
+        if cutoff is not None:
+            R = _array("positions", positions, (len(one.kinds), 3))
+            near = np.linalg.norm(R[:, None] - R, axis=2) <= cutoff
+        shells = (settings["shells"][s] for s in self.species)
+        widths = np.asarray([sum(2 * shell["l"] + 1 for shell in own) for own in shells])
+        ends = np.cumsum(widths[one.kinds])
+        n, first, channels = int(ends[-1]), ends - widths[one.kinds], settings["spin_channels"]
+        out = np.zeros((channels, n, n))
+
+        def add(values: np.ndarray, i: np.ndarray, j: np.ndarray) -> None:
+            rows, columns = (first[k][:, None] + np.arange(widths[one.kinds[k[0]]]) for k in (i, j))
+            values = values.reshape(len(i), channels, rows.shape[1], columns.shape[1])
+            out[:, rows[:, :, None], columns[:, None, :]] += values.swapaxes(0, 1)
+
+        for table, rows, atoms in zip(self._tables, one.rows, one.atoms, strict=True):
+            if len(atoms):
+                add(self._values(table, one, rows, rows, metric), atoms, atoms)
+        A = [
+            self._values(t, one, r, r, metric) for t, r in zip(self._sites, one.rows, strict=False)
+        ]
+        for table in self._pairs:
+            s, t = (self.species.index(x.decode()) for x in (table.first, table.second))
+            apart = one.atoms[s][:, None] != one.atoms[t]
+            chosen = apart if near is None else apart & near[one.atoms[s]][:, one.atoms[t]]
+            for pairs in _parts(np.argwhere(chosen)):
+                i, j = pairs.T
+                more = [A[s][i], A[t][j]] if A else []
+                values = self._values(table, one, one.rows[s][i], one.rows[t][j], metric, more)
+                add(values, one.atoms[s][i], one.atoms[t][j])
+        out += out.swapaxes(1, 2)
+        if settings["orthogonal"]:
+            inverse_root, root, *_ = _roots(_matrix("overlap", overlap, (n, n)))
+            T = root if settings["target"] == "fock" else inverse_root
+            out = T @ out @ T
+        if baseline is not None:
+            shape = (n, n) if np.ndim(baseline) == 2 else out.shape
+            out = out + _matrix("baseline", baseline, shape)
+        return out if channels > 1 else out[0]
+
     # -- the structure ---------------------------------------------------------------------
 
     def _kinds(self, numbers: Sequence[int]) -> np.ndarray:
         known = {int(table.number): k for k, table in enumerate(self._tables)}
-        if not len(numbers):
-            raise DeployError("numbers: expected at least one atom, got none")
-        for atom, z in enumerate(numbers):
-            if z not in known:
+        z = np.asarray(numbers)
+        if z.ndim != 1 or not len(z):
+            raise DeployError(f"numbers: expected at least one atom, got {numbers!r}")
+        for atom, x in enumerate(z.tolist()):
+            if x not in known:
                 expected = ", ".join(f"{n} ({s})" for n, s in zip(known, self.species, strict=True))
-                raise DeployError(f"atom {atom}: atomic number {z!r}; this model knows {expected}")
-        return np.asarray([known[int(z)] for z in numbers], dtype=int)
+                raise DeployError(f"atom {atom}: atomic number {x!r}; this model knows {expected}")
+        return np.asarray([known[x] for x in z.tolist()])
 
     def _structure(self, numbers: Sequence[int]) -> SimpleNamespace:
         """Channel order of the AOs, the slice of each channel, rows of each species' atoms."""
         kinds = self._kinds(numbers)
         widths = np.asarray([_width(table) for table in self._tables])
-        first_ao = np.concatenate([[0], np.cumsum(widths[kinds])])[:-1]
+        first_ao = np.cumsum(widths[kinds]) - widths[kinds]
         order, starts, rows = [], [0], []
         for k, table in enumerate(self._tables):
             atoms, within, own = first_ao[kinds == k], 0, []
@@ -189,31 +292,34 @@ class Predictor:
                 starts.append(starts[-1] + len(atoms) * width)
                 within += width
             rows.append(np.concatenate(own, axis=1))
-        channel = [slice(starts[a], starts[b]) for a, b in self._channels]
-        return SimpleNamespace(order=np.concatenate(order), channel=channel, rows=rows)
+        return SimpleNamespace(
+            kinds=kinds,
+            order=np.concatenate(order),
+            channel=[slice(starts[a], starts[b]) for a, b in self._channels],
+            rows=rows,
+            atoms=[np.flatnonzero(kinds == k) for k in range(len(widths))],
+        )
 
     def _start(
         self, numbers: Sequence[int], V: np.ndarray, S: np.ndarray | None
     ) -> tuple[SimpleNamespace, _Metric]:
         one = self._structure(numbers)
-        n = len(one.order)
-        V = np.asarray(V, dtype=float)
-        V = V[None] if V.ndim == 2 else V
-        if V.shape != (len(self.sources), n, n):
-            raise DeployError(f"V: expected shape {(len(self.sources), n, n)}, got {V.shape}")
-        if self.metric != "ao":
-            if S is None:
-                raise DeployError(f"S: metric {self.metric!r} needs the overlap, got None")
-            S = np.asarray(S, dtype=float)
-            if S.shape != (n, n):
-                raise DeployError(f"S: expected shape {(n, n)}, got {S.shape}")
-        for name, matrix in (("V", V), ("S", S)):
-            if matrix is not None and not np.isfinite(matrix).all():
-                raise DeployError(f"{name}: expected finite numbers")
-        q = one.order
-        return one, _Metric(
-            self.metric, V[:, q[:, None], q], None if S is None else S[q[:, None], q]
-        )
+        n, q = len(one.order), one.order
+        V = V[None] if np.ndim(V) == 2 else V
+        V = _matrix("V", V, (len(self.sources), n, n))[:, q[:, None], q]
+        if self.metric == "ao":
+            return one, _Metric("ao", V, None)
+        if S is None:
+            raise DeployError(f"S: metric {self.metric!r} needs the overlap, got None")
+        S = _matrix("S", S, (n, n))[q[:, None], q]
+        for table, rows, atoms in zip(self._tables, one.rows, one.atoms, strict=True):
+            off = np.abs(S[rows[:, :, None], rows[:, None, :]] - table.overlap).max(axis=(1, 2))
+            if (off > _SAME_AOS).any():
+                raise DeployError(
+                    f"S: atom {atoms[off.argmax()]} has other AOs than the model's: atoms or AOs "
+                    f"in another order, or another basis (difference {off.max():.1e})"
+                )
+        return one, _Metric(self.metric, V, S)
 
     def _weights(self, target: str, component: tuple[int, ...]) -> np.ndarray:
         """1 for that component among all numbers, 0 for the others."""
@@ -221,110 +327,90 @@ class Predictor:
             raise DeployError(f"target: expected one of {', '.join(self.targets)}, got {target!r}")
         parts = [np.zeros(t["shape"]) for t in self.targets.values()]
         chosen = parts[list(self.targets).index(target)]
-        if len(component) != chosen.ndim or any(
-            not 0 <= k < n for k, n in zip(component, chosen.shape, strict=True)
-        ):
+        if np.ndim(component) != 1 or component not in np.ndindex(chosen.shape):
             raise DeployError(
-                f"component: expected an index of shape {chosen.shape}, got {component}"
+                f"component: expected an index of shape {chosen.shape}, got {component!r}"
             )
-        chosen[tuple(component)] = 1.0
+        chosen[component] = 1.0
         return np.concatenate([x.ravel() for x in parts])
 
     # -- the work --------------------------------------------------------------------------
 
-    def _forward(self, one: SimpleNamespace, metric: _Metric) -> np.ndarray:
-        K, E, M = metric.matrices
-        total = np.zeros(len(self._tables[0].constants))
-        for table, rows in zip(self._tables, one.rows, strict=True):
-            if not len(rows):
-                continue
-            total += len(rows) * table.constants
-            blocks = K[:, rows[:, :, None], rows[:, None, :]]
-            total += np.einsum("ozxy,zixy->o", table.local, blocks)
-            groups = _groups(table, one, rows, E, M)
-            for cut in table.cuts.values():
-                heads, tails, _ = _halves(groups, cut, one)
-                summed = _contract("ohxty,tiyn->ohixn", _unfolded(cut, heads, tails), tails)
-                total += np.einsum("hixn,ohixn->o", heads, summed)
-            if hasattr(table, "factors"):
-                A = _couplings(table.factors, one, blocks, groups)[0]
-                monomials = A[:, table.factors["index"]].prod(axis=2)
-                total += table.factors["coefficient"] @ monomials.sum(axis=0)
-        return total
+    @staticmethod
+    def _values(
+        table: SimpleNamespace,
+        one: SimpleNamespace,
+        i: np.ndarray,
+        j: np.ndarray,
+        metric: _Metric,
+        more: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
+        """Numbers of atoms or pairs with AOs i and j, (n, n_out); `more` are further factors."""
+        n = len(i)
+        y = np.zeros((n, len(table.constants))) + table.constants
+        blocks = metric.matrices[0][:, i[:, :, None], j[:, None, :]]
+        left = _groups(table, one, i, metric)
+        right = left if i is j else _groups(table, one, j, metric)
+        if hasattr(table, "local"):
+            y += np.einsum("ozxy,zixy->io", table.local, blocks)
+        for cut in getattr(table, "cuts", {}).values():
+            heads, tails, _ = _halves(cut, one, left, right)
+            W = heads @ tails.swapaxes(1, 2)
+            y += W.reshape(n, -1) @ cut["table"].reshape(y.shape[1], -1).T
+        if hasattr(table, "factors"):
+            A = _couplings(table.factors, one, blocks, left, right)[0]
+            A = np.concatenate([A, *more, np.ones((n, 1))], axis=1)
+            y += _monomials(A, table.factors["index"]) @ table.factors["coefficient"].T
+        return y
 
-    def _backward(
-        self, one: SimpleNamespace, metric: _Metric, weights: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        K, E, M = metric.matrices
-        by_K, by_E, by_M = np.zeros_like(K), np.zeros_like(E), np.zeros_like(M)
-        for table, rows in zip(self._tables, one.rows, strict=True):
-            if not len(rows):
-                continue
-            blocks = K[:, rows[:, :, None], rows[:, None, :]]
-            by_blocks = np.tensordot(weights, table.local, 1)[:, None] + np.zeros_like(blocks)
-            groups = _groups(table, one, rows, E, M)
-            by_groups = np.zeros_like(groups)
-            for cut in table.cuts.values():
-                heads, tails, inner = _halves(groups, cut, one)
-                D = np.tensordot(weights, _unfolded(cut, heads, tails), 1)
-                by_groups[cut["heads"], :, :, inner] += _contract("hxty,tiyn->hixn", D, tails)
-                by_groups[cut["tails"], :, :, inner] += _contract("hxty,hixn->tiyn", D, heads)
-            if hasattr(table, "factors"):
-                _factors_backward(table.factors, one, blocks, groups, weights, by_blocks, by_groups)
-            places = rows[:, :, None], rows[:, None, :]
-            np.add.at(by_K.transpose(1, 2, 0), places, by_blocks.transpose(1, 2, 3, 0))
-            for g in reversed(range(len(groups))):
-                parent, source = table.group_parent[g], table.group_source[g]
-                if parent < 0:
-                    by_E[source][rows] += by_groups[g]
-                    continue
-                inner = one.channel[table.group_channel[g]]
-                left, right = groups[parent][..., inner], by_groups[g]
-                by_M[source][inner] += np.tensordot(left, right, axes=([0, 1], [0, 1]))
-                by_groups[parent][..., inner] += right @ M[source][inner].T
-        return by_K, by_E, by_M
-
-    def _self_check(self, known: Mapping[str, np.ndarray]) -> None:
+    def _self_check(self, known: Arrays) -> None:
         """Compare with what the file says that its own input gives."""
-        S = known.get("S")
-        numbers = known["numbers"].tolist()
-        predicted = self.predict(numbers, known["V"], S)
-        found = [np.concatenate([np.ravel(v) for v in predicted.values()])]
-        name = next(iter(self.targets))
-        component = (0,) * len(self.targets[name]["shape"])
-        found += [*self.derivatives(numbers, known["V"], S, name, component)]  # type: ignore[list-item]
-        for what, value in zip(("values", "by_V", "by_S"), found, strict=True):
-            if value is None:
-                continue
-            error = np.abs(value - known[what]).max()
-            if not error <= _CHECK * np.abs(known[what]).max():
+        numbers, V, S = known["numbers"].tolist(), known["V"], known.get("S")
+        if self.operator_settings is not None:
+            more = {name: known.get(name) for name in ("overlap", "positions")}
+            found = {"values": self.operator(numbers, V, S, **more).ravel()}
+        else:
+            values = self.predict(numbers, V, S)
+            found = {"values": np.concatenate([np.ravel(x) for x in values.values()])}
+            name = next(iter(self.targets))
+            by = self.derivatives(numbers, V, S, name, (0,) * len(self.targets[name]["shape"]))
+            found |= {k: x for k, x in zip(("by_V", "by_S"), by, strict=True) if x is not None}
+        for what, value in found.items():
+            error, size = np.abs(value - known[what]).max(), np.abs(known[what]).max()
+            if not error <= _CHECK * size:
                 raise DeployError(
                     f"{self.path}: the self-check of {what} fails on this machine: largest "
-                    f"difference {error:.1e} of values up to {np.abs(known[what]).max():.1e}"
+                    f"difference {error:.1e} of values up to {size:.1e}"
                 )
 
 
 class _Metric:
-    """What is multiplied: K, E and M from V and S, and the way back."""
+    r"""What is multiplied, and the way back.
+
+    With ``X = S^-1/2``, K, E and M are V, V and V ("ao"), V, V X and X V X ("overlap"), or three
+    times X V X ("lowdin").
+    """
 
     def __init__(self, metric: str, V: np.ndarray, S: np.ndarray | None) -> None:
         self.metric, self.V = metric, V
-        if metric == "ao" or S is None:
-            self.matrices = V, V, V
-            return
-        self.s, self.U = np.linalg.eigh(S)
-        if self.s[0] <= 0:
-            raise DeployError(f"S: expected a positive matrix, got an eigenvalue {self.s[0]:.1e}")
-        X = self.X = (self.U / np.sqrt(self.s)) @ self.U.T
-        XVX = _symmetric(X @ V @ X)
-        self.matrices = (V, V @ X, XVX) if metric == "overlap" else (XVX, XVX, XVX)
+        self.matrices = V, V, V
+        if S is not None:
+            X, _, self.s, self.U = _roots(S)
+            XVX = _symmetric(X @ V @ X)
+            self.X, self.matrices = X, (V, V @ X, XVX) if metric == "overlap" else 3 * (XVX,)
 
     def backward(
         self, by_K: np.ndarray, by_E: np.ndarray, by_M: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]:
+        r"""Derivatives by V and S from those by K, E and M.
+
+        ``dX`` of ``dS`` is, between eigenvectors of S,
+        ``-dS_ab / (sqrt(s_a s_b) (sqrt s_a + sqrt s_b))``, and ``dy = tr(by_X dX)`` with
+        ``by_X = sum_z [V by_E + V X M' + M' X V]``, M' the symmetric part of what stands by X V X.
+        """
         if self.metric == "ao":
             return _symmetric(by_K + by_E + by_M), None
-        V, X, U = self.V, self.X, self.U
+        V, X, U, root = self.V, self.X, self.U, np.sqrt(self.s)
         by_X = np.zeros_like(X)
         if self.metric == "overlap":
             middle = _symmetric(by_M)
@@ -333,16 +419,53 @@ class _Metric:
         else:
             middle = _symmetric(by_K + by_E + by_M)
             by_V = X @ middle @ X
-        one = (V @ X @ middle).sum(axis=0)
-        root = np.sqrt(self.s)
+        half = (V @ X @ middle).sum(axis=0)
         divided = -1 / (np.outer(root, root) * (root[:, None] + root))
-        return by_V, U @ ((U.T @ _symmetric(by_X + one + one.T) @ U) * divided) @ U.T
+        return by_V, U @ ((U.T @ _symmetric(by_X + half + half.T) @ U) * divided) @ U.T
+
+
+def _backward(
+    table: SimpleNamespace,
+    one: SimpleNamespace,
+    rows: np.ndarray,
+    metric: _Metric,
+    weights: np.ndarray,
+    by_K: np.ndarray,
+    by_E: np.ndarray,
+    by_M: np.ndarray,
+) -> None:
+    """Add derivatives of ``weights . y`` of all atoms of a species by K, E and M."""
+    M = metric.matrices[2]
+    blocks = metric.matrices[0][:, rows[:, :, None], rows[:, None, :]]
+    by_blocks = np.tensordot(weights, table.local, 1)[:, None] + np.zeros_like(blocks)
+    groups = _groups(table, one, rows, metric)
+    by_groups = np.zeros_like(groups)
+    for cut in table.cuts.values():
+        heads, tails, inner = _halves(cut, one, groups, groups)
+        D = np.tensordot(weights, cut["table"], 1)
+        for to, by in ((cut["heads"], D @ tails), (cut["tails"], D.T @ heads)):
+            by = by.reshape(len(rows), len(to), -1, by.shape[-1]).swapaxes(0, 1)
+            by_groups[to, :, :, inner] += by
+    if hasattr(table, "factors"):
+        _factors_backward(table.factors, one, blocks, groups, weights, by_blocks, by_groups)
+    places = rows[:, :, None], rows[:, None, :]
+    np.add.at(by_K.transpose(1, 2, 0), places, by_blocks.transpose(1, 2, 3, 0))
+    for g in reversed(range(len(groups))):
+        parent, source = table.group_parent[g], table.group_source[g]
+        if parent < 0:
+            by_E[source][rows] += by_groups[g]
+            continue
+        inner = one.channel[table.group_channel[g]]
+        left, right = groups[parent][..., inner], by_groups[g]
+        by_M[source][inner] += np.tensordot(left, right, axes=([0, 1], [0, 1]))
+        by_groups[parent][..., inner] += right @ M[source][inner].T
 
 
 def _groups(
-    table: SimpleNamespace, one: SimpleNamespace, rows: np.ndarray, E: np.ndarray, M: np.ndarray
+    table: SimpleNamespace, one: SimpleNamespace, rows: np.ndarray, metric: _Metric
 ) -> np.ndarray:
-    """Half words, (n_groups, n_sites, width, n_ao)."""
+    """Half words, (n_groups, n, width, n_ao)."""
+    _, E, M = metric.matrices
     groups = np.empty((len(table.group_parent), *rows.shape, E.shape[-1]))
     for g, (parent, channel, source) in enumerate(
         zip(table.group_parent, table.group_channel, table.group_source, strict=True)
@@ -356,36 +479,45 @@ def _groups(
 
 
 def _halves(
-    groups: np.ndarray, cut: Mapping[str, np.ndarray], one: SimpleNamespace
+    cut: Arrays, one: SimpleNamespace, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, slice]:
-    """Heads and tails in the channel of a cut, (n, n_sites, width, n_inner), and the channel."""
+    """Heads and tails in the channel of a cut, (n, n_heads width, n_inner), and the channel."""
     inner = one.channel[int(cut["channel"])]
-    return groups[cut["heads"]][..., inner], groups[cut["tails"]][..., inner], inner
-
-
-def _unfolded(cut: Mapping[str, np.ndarray], heads: np.ndarray, tails: np.ndarray) -> np.ndarray:
-    """The table of a cut, (n_out, n_heads, width, n_tails, width)."""
-    width = heads.shape[2]
-    return cut["table"].reshape(-1, len(heads), width, len(tails), width)
+    chosen = left[cut["heads"]][..., inner], right[cut["tails"]][..., inner]
+    heads, tails = (
+        x.swapaxes(0, 1).reshape(x.shape[1], x.shape[0] * x.shape[2], x.shape[3]) for x in chosen
+    )
+    return heads, tails, inner
 
 
 def _couplings(
-    factors: Mapping[str, np.ndarray], one: SimpleNamespace, blocks: np.ndarray, groups: np.ndarray
+    factors: Arrays,
+    one: SimpleNamespace,
+    blocks: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Factors of the products with a 1 behind them, (n_sites, n_factors + 1), and their words."""
+    """Couplings of words, (n, n_couplings), and the words."""
     W = np.empty((len(factors["channel"]), *blocks.shape[1:]))
     for w, c, h, t in _factor_words(factors):
-        own = slice(None) if h < 0 else one.channel[c]
-        W[w] = blocks[c] if h < 0 else groups[h][..., own] @ groups[t][..., own].swapaxes(1, 2)
+        own = one.channel[c]
+        W[w] = blocks[c] if h < 0 else left[h][..., own] @ right[t][..., own].swapaxes(1, 2)
     entries = W[factors["word"], :, factors["x"], factors["y"]] * factors["value"][:, None]
-    A = np.zeros((int(factors["n_factors"]) + 1, blocks.shape[1]))
+    A = np.zeros((int(factors["n_couplings"]), blocks.shape[1]))
     np.add.at(A, factors["element"], entries)
-    A[-1] = 1.0
     return A.T, W
 
 
+def _monomials(A: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Products of columns of A, (n, n_monomials)."""
+    out = A[:, index[:, 0]]
+    for chosen in index.T[1:]:
+        out *= A[:, chosen]
+    return out
+
+
 def _factors_backward(
-    factors: Mapping[str, np.ndarray],
+    factors: Arrays,
     one: SimpleNamespace,
     blocks: np.ndarray,
     groups: np.ndarray,
@@ -394,16 +526,16 @@ def _factors_backward(
     by_groups: np.ndarray,
 ) -> None:
     """Add derivatives through the polynomial to those by blocks and groups."""
-    A, W = _couplings(factors, one, blocks, groups)
+    A, W = _couplings(factors, one, blocks, groups, groups)
+    A = np.concatenate([A, np.ones((len(A), 1))], axis=1)
     index, value = factors["index"], weights @ factors["coefficient"]
-    by_A, taken = np.zeros_like(A), A[:, index]
+    by_A = np.zeros_like(A)
     for s in range(index.shape[1]):
-        others = np.delete(taken, s, axis=2).prod(axis=2)
+        others = _monomials(A, np.delete(index, s, axis=1))
         np.add.at(by_A.T, index[:, s], (value * others).T)
     by_W = np.zeros_like(W)
     entries = by_A[:, factors["element"]].T * factors["value"][:, None]
-    places = factors["word"], factors["x"], factors["y"]
-    np.add.at(by_W.transpose(0, 2, 3, 1), places, entries)
+    np.add.at(by_W.transpose(0, 2, 3, 1), (factors["word"], factors["x"], factors["y"]), entries)
     for w, c, h, t in _factor_words(factors):
         if h < 0:
             by_blocks[c] += by_W[w]
@@ -413,23 +545,56 @@ def _factors_backward(
             by_groups[t][..., inner] += by_W[w].swapaxes(1, 2) @ groups[h][..., inner]
 
 
-def _factor_words(factors: Mapping[str, np.ndarray]) -> Iterator[tuple[int, int, int, int]]:
+def _factor_words(factors: Arrays) -> Iterator[tuple[int, int, int, int]]:
     """Number, channel (source if there are no groups), head and tail of each word."""
     rows = np.stack([factors[name] for name in ("channel", "head", "tail")], axis=1)
     return ((w, *row) for w, row in enumerate(rows.tolist()))
 
 
+def _parts(pairs: np.ndarray) -> list[np.ndarray]:
+    """A few pairs at a time."""
+    return [pairs[k : k + _PAIRS] for k in range(0, len(pairs), _PAIRS)]
+
+
 def _width(table: SimpleNamespace) -> int:
-    """AOs of one atom."""
+    """AOs of V of one atom."""
     return int((2 * table.shell_l + 1).sum())
 
 
-def _contract(rule: str, *operands: np.ndarray) -> np.ndarray:
-    return np.einsum(rule, *operands, optimize=True)
+def _roots(S: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """``S^-1/2``, ``S^1/2``, eigenvalues and eigenvectors."""
+    s, U = np.linalg.eigh(S)
+    if s[0] <= 0:
+        raise DeployError(f"S: expected a positive matrix, got an eigenvalue {s[0]:.1e}")
+    return (U / np.sqrt(s)) @ U.T, (U * np.sqrt(s)) @ U.T, s, U
 
 
 def _symmetric(A: np.ndarray) -> np.ndarray:
     return 0.5 * (A + np.swapaxes(A, -1, -2))
+
+
+def _array(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Real finite numbers of that shape as float64, or `DeployError`."""
+    try:
+        found = np.asarray(values)
+    except ValueError as error:  # rows of different length
+        raise DeployError(f"{name}: expected numbers of shape {shape}, got {error}") from error
+    if found.dtype.kind not in "iuf" or found.shape != shape:
+        raise DeployError(
+            f"{name}: expected real numbers of shape {shape}, got {found.dtype} of {found.shape}"
+        )
+    if not np.isfinite(found).all():
+        raise DeployError(f"{name}: expected finite numbers")
+    return found.astype(float)
+
+
+def _matrix(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The same for symmetric matrices, made exactly so."""
+    found = _array(name, values, shape)
+    off = np.abs(found - found.swapaxes(-1, -2)).max()
+    if off > _SYMMETRIC * max(np.abs(found).max(), 1.0):
+        raise DeployError(f"{name}: expected a symmetric matrix, got differences up to {off:.1e}")
+    return _symmetric(found)
 
 
 def _read(group: h5py.Group) -> dict[str, Any]:
@@ -437,12 +602,13 @@ def _read(group: h5py.Group) -> dict[str, Any]:
     return {n: _read(x) if isinstance(x, h5py.Group) else x[()] for n, x in group.items()}
 
 
-def _verified(path: Path) -> bytes:
+def _verified(path: str | Path) -> bytes:
     """The bytes of a file whose seal is right: size and SHA-256 of all but the first 512."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DeployError(f"{path}: cannot be read: {error.strerror}") from error
+        data = Path(path).read_bytes()
+    except (OSError, TypeError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise DeployError(f"{path}: cannot be read: {said}") from error
     said = re.match(rb"(\d+) bytes\nsha256 ([0-9a-f]{64})\n", data[len(_MAGIC) : _SEAL_BYTES])
     if not data.startswith(_MAGIC) or said is None:
         raise DeployError(f"{path}: not a file that linvop wrote, or truncated ({len(data)} bytes)")

@@ -91,6 +91,7 @@ def _exported(path: Path, json: bool) -> None:
     content = {
         "species": list(model.species),
         "targets": model.targets,
+        "operator": model.operator_settings,
         "metric": model.metric,
         "sources": model.sources,
         "basis": model.settings["basis"],
@@ -104,6 +105,10 @@ def _exported(path: Path, json: bool) -> None:
     typer.echo(model.settings["basis"])
     for name, target in model.targets.items():
         typer.echo(f"{name}, {target['unit'] or 'no unit'}, shape {target['shape']}")
+    operator = model.operator_settings
+    if operator is not None:
+        between = ", between Lowdin orbitals" if operator["orthogonal"] else ""
+        typer.echo(f"{operator['target']}, added to baseline {operator['baseline']}{between}")
     for name, error in model.checks.items():
         typer.echo(f"checked when written: {name}, relative error {error:.1e}")
 

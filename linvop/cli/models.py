@@ -228,15 +228,15 @@ def export_command(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write a property model for the light runtime (linvop.deploy: NumPy and h5py only)."""
+    """Write a model for the light runtime (linvop.deploy: NumPy and h5py only)."""
     with guarded("nothing was written"):
+        from linvop.models.effective import EffectiveOperatorModel
         from linvop.models.loading import load
-        from linvop.models.property import PropertyModel
 
         fitted = load(model)
-        if not isinstance(fitted, PropertyModel):
-            raise InputError(f"{model}: expected a property model, got {type(fitted).__name__}")
-        errors = fitted.export(out, force=force)
+        # Of an effective model the operator: what follows from it is linear algebra.
+        one = fitted.operator_ if isinstance(fitted, EffectiveOperatorModel) else fitted
+        errors = one.export(out, force=force)
         if json:
             print_json(errors)
             return

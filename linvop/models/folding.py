@@ -22,10 +22,12 @@ import numpy as np
 
 from linvop.basis.words import Irrep
 from linvop.features.contractions import SiteFeatures
+from linvop.kernels.pair_plan import PairPlan
 from linvop.kernels.plan import WordPlan
+from linvop.kernels.plan_parts import Rows
 from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["folded"]
+__all__ = ["folded", "folded_pair", "folded_site"]
 
 Arrays = dict[str, Any]
 
@@ -45,37 +47,61 @@ def folded(features: SiteFeatures, gradient: Mapping[Irrep, np.ndarray]) -> dict
     {species: arrays and, under ``cuts`` and ``factors``, groups of them}
         As docs/format.md describes.
     """
-    out, start = {}, dict.fromkeys(features.irreps, 0)
-    for s in features.species:
-        plan = features.plans[s]
-        of_words = _columns(plan.irreps, plan.n_columns, gradient, start)
-        products = features.product_plans.get(s)
-        of_products = None
-        if products is not None:
-            rows = products.products
-            of_products = _columns(rows.irreps, rows.n_columns, gradient, start)
-        groups = _Groups()
-        tables = _words(plan, of_words, groups, len(features.enumeration.screenings), features)
-        if products is not None and of_products is not None:
-            tables["factors"] = _factors(products.factors, groups) | _polynomial(
-                products.products, of_products, products.factors.row_size
-            )
-        out[s] = tables | groups.arrays()
-    return out
+    start = dict.fromkeys(features.irreps, 0)
+    return {s: folded_site(features, s, gradient, start) for s in features.species}
 
 
-def _columns(
-    irreps: tuple[Irrep, ...],
-    n_columns: tuple[int, ...],
+def folded_site(
+    features: SiteFeatures,
+    species: str,
     gradient: Mapping[Irrep, np.ndarray],
-    start: dict[Irrep, int],
+    start: dict[Irrep, int] | None = None,
+) -> Arrays:
+    r"""The tables of one species; its columns begin at `start`, which moves on."""
+    start = dict.fromkeys(features.irreps, 0) if start is None else start
+    plan = features.plans[species]
+    of_words = _columns_of(plan, gradient, start)
+    products = features.product_plans.get(species)
+    of_products = None
+    if products is not None:
+        of_products = _columns_of(products.products, gradient, start)
+    groups = _Groups()
+    tables = _words(plan, of_words, groups, len(features.enumeration.screenings), features)
+    if products is not None and of_products is not None:
+        tables["factors"] = _couplings(products.factors, groups) | _polynomial(
+            products.products, of_products, products.factors.row_size
+        )
+    return tables | groups.arrays()
+
+
+def folded_pair(plan: PairPlan, gradient: Mapping[Irrep, np.ndarray]) -> Arrays:
+    r"""The tables of an ordered pair of species: a polynomial of its words and of both atoms' A.
+
+    Parameters
+    ----------
+    plan : PairPlan
+    gradient : {irrep: (n_out, 2 lam + 1, p) float64}
+        Derivatives of n_out numbers by the pair features, of either order of the pair.
+    """
+    rows, groups = plan.products, _Groups()
+    start = dict.fromkeys(rows.irreps, 0)
+    n_factors = plan.words.row_size + plan.sites_i.row_size + plan.sites_j.row_size
+    of_products = _columns_of(rows, gradient, start) * plan.scale
+    tables: Arrays = {
+        "factors": _couplings(plan.words, groups) | _polynomial(rows, of_products, n_factors)
+    }
+    return tables | groups.arrays()
+
+
+def _columns_of(
+    plan: Rows, gradient: Mapping[Irrep, np.ndarray], start: dict[Irrep, int]
 ) -> np.ndarray:
     """The next columns of each irrep as rows of results, (n_out, row_size); `start` moves on."""
-    parts = []
-    for irrep, n in zip(irreps, n_columns, strict=True):
+    n_out = len(next(iter(gradient.values())))
+    parts = [np.zeros((n_out, 0))]
+    for irrep, n in zip(plan.irreps, plan.n_columns, strict=True):
         first = start[irrep]
-        part = gradient[irrep][:, :, first : first + n]
-        parts.append(part.reshape(len(part), -1))
+        parts.append(gradient[irrep][:, :, first : first + n].reshape(n_out, -1))
         start[irrep] = first + n
     return np.concatenate(parts, axis=1)
 
@@ -107,10 +133,12 @@ class _Groups:
 
 def _blocks(plan: WordPlan):
     """Word, first AOs of its two shells and outputs, block by block."""
-    starts = np.concatenate([[0], np.cumsum(2 * plan.shell_l + 1)])
+    starts_a, starts_b = (
+        np.concatenate([[0], np.cumsum(2 * l + 1)]) for l in (plan.shell_l, plan.shell_l_j)
+    )
     for w in range(len(plan.word_channel)):
         for block in range(plan.word_blocks[w], plan.word_blocks[w + 1]):
-            a, b = starts[plan.block_a[block]], starts[plan.block_b[block]]
+            a, b = starts_a[plan.block_a[block]], starts_b[plan.block_b[block]]
             for o in range(plan.block_outputs[block], plan.block_outputs[block + 1]):
                 chosen = slice(plan.output_first[o], plan.output_last[o])
                 element = plan.output_offset[o] + plan.output_stride[o] * plan.coupling_mu[chosen]
@@ -165,7 +193,7 @@ def _cut(
     }
 
 
-def _factors(plan: WordPlan, groups: _Groups) -> Arrays:
+def _couplings(plan: WordPlan, groups: _Groups) -> Arrays:
     """Couplings of words that the polynomial reads, entry by entry."""
     number = groups.of(plan)
     parts = [
@@ -175,7 +203,7 @@ def _factors(plan: WordPlan, groups: _Groups) -> Arrays:
     inner = plan.word_head >= 0
     named = np.asarray([*number, -1], np.int64)
     return {
-        "n_factors": np.int64(plan.row_size),
+        "n_couplings": np.int64(plan.row_size),
         "channel": plan.word_channel,
         "head": np.where(inner, named[plan.word_head], -1),
         "tail": np.where(inner, named[plan.word_tail], -1),

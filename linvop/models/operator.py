@@ -384,6 +384,19 @@ class OperatorModel:
         self._require_fitted()
         save_operator_model(self, path, force=force)
 
+    def export(self, path: str | Path, *, force: bool = False) -> dict[str, float]:
+        r"""Write the model for `linvop.deploy` and return the errors of its checks.
+
+        Raises
+        ------
+        InputError
+            If the model fails one of them (`linvop.models.export`), or the file exists.
+        """
+        from linvop.models.export import export_model
+
+        self._require_fitted()
+        return export_model(self, path, force=force)
+
     # -- shared ----------------------------------------------------------------------------
 
     @property

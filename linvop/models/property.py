@@ -457,10 +457,10 @@ class PropertyModel:
         InputError
             If the model fails one of them (`linvop.models.export`), or the file exists.
         """
-        from linvop.models.export import export_property_model
+        from linvop.models.export import export_model
 
         self._require_fitted()
-        return export_property_model(self, path, force=force)
+        return export_model(self, path, force=force)
 
     # -- shared ----------------------------------------------------------------------------
 
