@@ -47,10 +47,13 @@ _CHECK = 1e-10
 """Agreement, relative, with what the file says about its own input."""
 
 _SYMMETRIC, _SAME_AOS = 1e-8, 1e-3
+_AOS = "atoms or AOs in another order, or another basis"
 _PAIRS = 64
 """Pairs worked on at a time."""
 
-Arrays = Mapping[str, np.ndarray]
+Array = np.ndarray
+Space = SimpleNamespace
+Arrays = Mapping[str, Array]
 
 
 class DeployError(ValueError):
@@ -94,10 +97,8 @@ class Predictor:
             _require_kind(file, self.path)
             settings = self.settings = json.loads(file["settings"].asstr()[()])
             self.species, self.state = tuple(settings["species"]), tuple(settings["state"])
-            self.metric: str = settings["metric"]
-            self.sources: list[dict[str, Any]] = settings["sources"]
-            self.shells: dict[str, list[dict[str, Any]]] = settings["shells"]
-            self.checks: dict[str, Any] = settings["checks"]
+            self.metric, self.sources = settings["metric"], settings["sources"]
+            self.shells, self.checks = settings["shells"], settings["checks"]
             self.operator_settings: dict[str, Any] | None = settings["operator"]
             self.targets = {
                 t["name"]: {"unit": t["unit"], "shape": tuple(t["shape"])}
@@ -113,16 +114,14 @@ class Predictor:
                 self._self_check(_read(file["check"]))
 
     def __repr__(self) -> str:
-        what = (self.operator_settings or {}).get("target") or ", ".join(self.targets)
-        return f"Predictor({self.path!r}: {what} of {', '.join(self.species)})"
+        what = self.targets or [self.settings["operator"]["target"]]
+        return f"Predictor({self.path!r}: {', '.join(what)} of {', '.join(self.species)})"
 
     def n_ao(self, numbers: Sequence[int]) -> int:
         """AOs of V of a structure with these atomic numbers."""
         return sum(_width(self._tables[k]) for k in self._kinds(numbers))
 
-    def predict(
-        self, numbers: Sequence[int], V: np.ndarray, S: np.ndarray | None = None
-    ) -> dict[str, Any]:
+    def predict(self, numbers: Sequence[int], V: Array, S: Array | None = None) -> dict[str, Any]:
         r"""Properties from V.
 
         Parameters
@@ -147,26 +146,22 @@ class Predictor:
         if not self.targets:
             raise DeployError(f"{self.path}: a model of an operator: call operator instead")
         one, metric = self._start(numbers, V, S)
-        y = sum(
-            self._values(table, one, rows, rows, metric).sum(axis=0)
-            for table, rows in zip(self._tables, one.rows, strict=True)
-        )
-        found, first = {}, 0
-        for name, target in self.targets.items():
-            size = int(np.prod(target["shape"], dtype=int))
-            value = np.reshape(y[first : first + size], target["shape"])
-            found[name] = float(value) if value.ndim == 0 else value
-            first += size
+        pieces = zip(self._tables, one.rows, strict=True)
+        y = np.sum([self._values(t, one, r, r, metric).sum(axis=0) for t, r in pieces], axis=0)
+        ends = np.cumsum([np.prod(t["shape"], dtype=int) for t in self.targets.values()])
+        found = {}
+        for (name, t), part in zip(self.targets.items(), np.split(y, ends), strict=False):
+            found[name] = part.reshape(t["shape"]) if t["shape"] else float(part[0])
         return found
 
     def derivatives(
         self,
         numbers: Sequence[int],
-        V: np.ndarray,
-        S: np.ndarray | None = None,
+        V: Array,
+        S: Array | None = None,
         target: str = "energy",
         component: tuple[int, ...] = (),
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> tuple[Array, Array | None]:
         r"""Derivatives of one component of a property by V and S.
 
         Returns
@@ -189,13 +184,13 @@ class Predictor:
     def operator(
         self,
         numbers: Sequence[int],
-        V: np.ndarray,
-        S: np.ndarray | None = None,
+        V: Array,
+        S: Array | None = None,
         *,
-        baseline: np.ndarray | None = None,
-        overlap: np.ndarray | None = None,
-        positions: np.ndarray | None = None,
-    ) -> np.ndarray:
+        baseline: Array | None = None,
+        overlap: Array | None = None,
+        positions: Array | None = None,
+    ) -> Array:
         r"""A Fock or density matrix from V.
 
         Parameters
@@ -223,17 +218,17 @@ class Predictor:
         if settings is None:
             raise DeployError(f"{self.path}: a model of properties: call predict instead")
         one, metric = self._start(numbers, V, S)
-        cutoff, near = settings["cutoff"], None
-        if cutoff is not None:
+        near = ~np.eye(len(one.kinds), dtype=bool)
+        if settings["cutoff"] is not None:
             R = _array("positions", positions, (len(one.kinds), 3))
-            near = np.linalg.norm(R[:, None] - R, axis=2) <= cutoff
+            near &= np.linalg.norm(R[:, None] - R, axis=2) <= settings["cutoff"]
         shells = (settings["shells"][s] for s in self.species)
         widths = np.asarray([sum(2 * shell["l"] + 1 for shell in own) for own in shells])
         ends = np.cumsum(widths[one.kinds])
         n, first, channels = int(ends[-1]), ends - widths[one.kinds], settings["spin_channels"]
         out = np.zeros((channels, n, n))
 
-        def add(values: np.ndarray, i: np.ndarray, j: np.ndarray) -> None:
+        def add(values: Array, i: Array, j: Array) -> None:
             rows, columns = (first[k][:, None] + np.arange(widths[one.kinds[k[0]]]) for k in (i, j))
             values = values.reshape(len(i), channels, rows.shape[1], columns.shape[1])
             out[:, rows[:, :, None], columns[:, None, :]] += values.swapaxes(0, 1)
@@ -241,15 +236,13 @@ class Predictor:
         for table, rows, atoms in zip(self._tables, one.rows, one.atoms, strict=True):
             if len(atoms):
                 add(self._values(table, one, rows, rows, metric), atoms, atoms)
-        A = [
-            self._values(t, one, r, r, metric) for t, r in zip(self._sites, one.rows, strict=False)
-        ]
+        sites = zip(self._sites, one.rows, strict=False)  # none without products of pairs
+        A = [self._values(t, one, r, r, metric) for t, r in sites]
         for table in self._pairs:
             s, t = (self.species.index(x.decode()) for x in (table.first, table.second))
-            apart = one.atoms[s][:, None] != one.atoms[t]
-            chosen = apart if near is None else apart & near[one.atoms[s]][:, one.atoms[t]]
-            for pairs in _parts(np.argwhere(chosen)):
-                i, j = pairs.T
+            chosen = np.argwhere(near[one.atoms[s]][:, one.atoms[t]])
+            for first_pair in range(0, len(chosen), _PAIRS):
+                i, j = chosen[first_pair : first_pair + _PAIRS].T
                 more = [A[s][i], A[t][j]] if A else []
                 values = self._values(table, one, one.rows[s][i], one.rows[t][j], metric, more)
                 add(values, one.atoms[s][i], one.atoms[t][j])
@@ -257,7 +250,7 @@ class Predictor:
         if settings["orthogonal"]:
             inverse_root, root, *_ = _roots(_matrix("overlap", overlap, (n, n)))
             T = root if settings["target"] == "fock" else inverse_root
-            out = T @ out @ T
+            out = _symmetric(T @ out @ T)
         if baseline is not None:
             shape = (n, n) if np.ndim(baseline) == 2 else out.shape
             out = out + _matrix("baseline", baseline, shape)
@@ -265,7 +258,7 @@ class Predictor:
 
     # -- the structure ---------------------------------------------------------------------
 
-    def _kinds(self, numbers: Sequence[int]) -> np.ndarray:
+    def _kinds(self, numbers: Sequence[int]) -> Array:
         known = {int(table.number): k for k, table in enumerate(self._tables)}
         z = np.asarray(numbers)
         if z.ndim != 1 or not len(z):
@@ -276,7 +269,7 @@ class Predictor:
                 raise DeployError(f"atom {atom}: atomic number {x!r}; this model knows {expected}")
         return np.asarray([known[x] for x in z.tolist()])
 
-    def _structure(self, numbers: Sequence[int]) -> SimpleNamespace:
+    def _structure(self, numbers: Sequence[int]) -> Space:
         """Channel order of the AOs, the slice of each channel, rows of each species' atoms."""
         kinds = self._kinds(numbers)
         widths = np.asarray([_width(table) for table in self._tables])
@@ -300,28 +293,20 @@ class Predictor:
             atoms=[np.flatnonzero(kinds == k) for k in range(len(widths))],
         )
 
-    def _start(
-        self, numbers: Sequence[int], V: np.ndarray, S: np.ndarray | None
-    ) -> tuple[SimpleNamespace, _Metric]:
+    def _start(self, numbers: Sequence[int], V: Array, S: Array | None) -> tuple[Space, _Metric]:
         one = self._structure(numbers)
         n, q = len(one.order), one.order
-        V = V[None] if np.ndim(V) == 2 else V
         V = _matrix("V", V, (len(self.sources), n, n))[:, q[:, None], q]
         if self.metric == "ao":
             return one, _Metric("ao", V, None)
-        if S is None:
-            raise DeployError(f"S: metric {self.metric!r} needs the overlap, got None")
         S = _matrix("S", S, (n, n))[q[:, None], q]
         for table, rows, atoms in zip(self._tables, one.rows, one.atoms, strict=True):
             off = np.abs(S[rows[:, :, None], rows[:, None, :]] - table.overlap).max(axis=(1, 2))
             if (off > _SAME_AOS).any():
-                raise DeployError(
-                    f"S: atom {atoms[off.argmax()]} has other AOs than the model's: atoms or AOs "
-                    f"in another order, or another basis (difference {off.max():.1e})"
-                )
+                raise DeployError(f"S: atom {atoms[off.argmax()]} has not the model's AOs: {_AOS}")
         return one, _Metric(self.metric, V, S)
 
-    def _weights(self, target: str, component: tuple[int, ...]) -> np.ndarray:
+    def _weights(self, target: str, component: tuple[int, ...]) -> Array:
         """1 for that component among all numbers, 0 for the others."""
         if target not in self.targets:
             raise DeployError(f"target: expected one of {', '.join(self.targets)}, got {target!r}")
@@ -338,16 +323,11 @@ class Predictor:
 
     @staticmethod
     def _values(
-        table: SimpleNamespace,
-        one: SimpleNamespace,
-        i: np.ndarray,
-        j: np.ndarray,
-        metric: _Metric,
-        more: Sequence[np.ndarray] = (),
-    ) -> np.ndarray:
+        table: Space, one: Space, i: Array, j: Array, metric: _Metric, more: Sequence[Array] = ()
+    ) -> Array:
         """Numbers of atoms or pairs with AOs i and j, (n, n_out); `more` are further factors."""
         n = len(i)
-        y = np.zeros((n, len(table.constants))) + table.constants
+        y = np.tile(table.constants, (n, 1))
         blocks = metric.matrices[0][:, i[:, :, None], j[:, None, :]]
         left = _groups(table, one, i, metric)
         right = left if i is j else _groups(table, one, j, metric)
@@ -355,8 +335,8 @@ class Predictor:
             y += np.einsum("ozxy,zixy->io", table.local, blocks)
         for cut in getattr(table, "cuts", {}).values():
             heads, tails, _ = _halves(cut, one, left, right)
-            W = heads @ tails.swapaxes(1, 2)
-            y += W.reshape(n, -1) @ cut["table"].reshape(y.shape[1], -1).T
+            W = (heads @ tails.swapaxes(1, 2)).reshape(n, heads.shape[1] * tails.shape[1])
+            y += W @ cut["table"].reshape(y.shape[1], -1).T
         if hasattr(table, "factors"):
             A = _couplings(table.factors, one, blocks, left, right)[0]
             A = np.concatenate([A, *more, np.ones((n, 1))], axis=1)
@@ -391,7 +371,7 @@ class _Metric:
     times X V X ("lowdin").
     """
 
-    def __init__(self, metric: str, V: np.ndarray, S: np.ndarray | None) -> None:
+    def __init__(self, metric: str, V: Array, S: Array | None) -> None:
         self.metric, self.V = metric, V
         self.matrices = V, V, V
         if S is not None:
@@ -399,9 +379,7 @@ class _Metric:
             XVX = _symmetric(X @ V @ X)
             self.X, self.matrices = X, (V, V @ X, XVX) if metric == "overlap" else 3 * (XVX,)
 
-    def backward(
-        self, by_K: np.ndarray, by_E: np.ndarray, by_M: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def backward(self, by_K: Array, by_E: Array, by_M: Array) -> tuple[Array, Array | None]:
         r"""Derivatives by V and S from those by K, E and M.
 
         ``dX`` of ``dS`` is, between eigenvectors of S,
@@ -425,14 +403,14 @@ class _Metric:
 
 
 def _backward(
-    table: SimpleNamespace,
-    one: SimpleNamespace,
-    rows: np.ndarray,
+    table: Space,
+    one: Space,
+    rows: Array,
     metric: _Metric,
-    weights: np.ndarray,
-    by_K: np.ndarray,
-    by_E: np.ndarray,
-    by_M: np.ndarray,
+    weights: Array,
+    by_K: Array,
+    by_E: Array,
+    by_M: Array,
 ) -> None:
     """Add derivatives of ``weights . y`` of all atoms of a species by K, E and M."""
     M = metric.matrices[2]
@@ -461,9 +439,7 @@ def _backward(
         by_groups[parent][..., inner] += right @ M[source][inner].T
 
 
-def _groups(
-    table: SimpleNamespace, one: SimpleNamespace, rows: np.ndarray, metric: _Metric
-) -> np.ndarray:
+def _groups(table: Space, one: Space, rows: Array, metric: _Metric) -> Array:
     """Half words, (n_groups, n, width, n_ao)."""
     _, E, M = metric.matrices
     groups = np.empty((len(table.group_parent), *rows.shape, E.shape[-1]))
@@ -478,9 +454,7 @@ def _groups(
     return groups
 
 
-def _halves(
-    cut: Arrays, one: SimpleNamespace, left: np.ndarray, right: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, slice]:
+def _halves(cut: Arrays, one: Space, left: Array, right: Array) -> tuple[Array, Array, slice]:
     """Heads and tails in the channel of a cut, (n, n_heads width, n_inner), and the channel."""
     inner = one.channel[int(cut["channel"])]
     chosen = left[cut["heads"]][..., inner], right[cut["tails"]][..., inner]
@@ -491,12 +465,8 @@ def _halves(
 
 
 def _couplings(
-    factors: Arrays,
-    one: SimpleNamespace,
-    blocks: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+    factors: Arrays, one: Space, blocks: Array, left: Array, right: Array
+) -> tuple[Array, Array]:
     """Couplings of words, (n, n_couplings), and the words."""
     W = np.empty((len(factors["channel"]), *blocks.shape[1:]))
     for w, c, h, t in _factor_words(factors):
@@ -508,7 +478,7 @@ def _couplings(
     return A.T, W
 
 
-def _monomials(A: np.ndarray, index: np.ndarray) -> np.ndarray:
+def _monomials(A: Array, index: Array) -> Array:
     """Products of columns of A, (n, n_monomials)."""
     out = A[:, index[:, 0]]
     for chosen in index.T[1:]:
@@ -518,12 +488,12 @@ def _monomials(A: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 def _factors_backward(
     factors: Arrays,
-    one: SimpleNamespace,
-    blocks: np.ndarray,
-    groups: np.ndarray,
-    weights: np.ndarray,
-    by_blocks: np.ndarray,
-    by_groups: np.ndarray,
+    one: Space,
+    blocks: Array,
+    groups: Array,
+    weights: Array,
+    by_blocks: Array,
+    by_groups: Array,
 ) -> None:
     """Add derivatives through the polynomial to those by blocks and groups."""
     A, W = _couplings(factors, one, blocks, groups, groups)
@@ -547,21 +517,16 @@ def _factors_backward(
 
 def _factor_words(factors: Arrays) -> Iterator[tuple[int, int, int, int]]:
     """Number, channel (source if there are no groups), head and tail of each word."""
-    rows = np.stack([factors[name] for name in ("channel", "head", "tail")], axis=1)
-    return ((w, *row) for w, row in enumerate(rows.tolist()))
+    columns = (factors[name].tolist() for name in ("channel", "head", "tail"))
+    return ((w, *row) for w, row in enumerate(zip(*columns, strict=True)))
 
 
-def _parts(pairs: np.ndarray) -> list[np.ndarray]:
-    """A few pairs at a time."""
-    return [pairs[k : k + _PAIRS] for k in range(0, len(pairs), _PAIRS)]
-
-
-def _width(table: SimpleNamespace) -> int:
+def _width(table: Space) -> int:
     """AOs of V of one atom."""
     return int((2 * table.shell_l + 1).sum())
 
 
-def _roots(S: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _roots(S: Array) -> tuple[Array, Array, Array, Array]:
     """``S^-1/2``, ``S^1/2``, eigenvalues and eigenvectors."""
     s, U = np.linalg.eigh(S)
     if s[0] <= 0:
@@ -569,26 +534,26 @@ def _roots(S: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     return (U / np.sqrt(s)) @ U.T, (U * np.sqrt(s)) @ U.T, s, U
 
 
-def _symmetric(A: np.ndarray) -> np.ndarray:
+def _symmetric(A: Array) -> Array:
     return 0.5 * (A + np.swapaxes(A, -1, -2))
 
 
-def _array(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _array(name: str, values: Any, shape: tuple[int, ...]) -> Array:
     """Real finite numbers of that shape as float64, or `DeployError`."""
     try:
         found = np.asarray(values)
     except ValueError as error:  # rows of different length
         raise DeployError(f"{name}: expected numbers of shape {shape}, got {error}") from error
+    found = found[None] if (1, *found.shape) == shape else found
     if found.dtype.kind not in "iuf" or found.shape != shape:
-        raise DeployError(
-            f"{name}: expected real numbers of shape {shape}, got {found.dtype} of {found.shape}"
-        )
+        got = "None" if values is None else f"{found.dtype} of {found.shape}"
+        raise DeployError(f"{name}: expected real numbers of shape {shape}, got {got}")
     if not np.isfinite(found).all():
         raise DeployError(f"{name}: expected finite numbers")
     return found.astype(float)
 
 
-def _matrix(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _matrix(name: str, values: Any, shape: tuple[int, ...]) -> Array:
     """The same for symmetric matrices, made exactly so."""
     found = _array(name, values, shape)
     off = np.abs(found - found.swapaxes(-1, -2)).max()

@@ -14,7 +14,9 @@ import numpy as np
 
 from linvop.deploy import DeployError, Predictor
 
-__all__ = ["forces", "matrices", "predict"]
+__all__ = ["forces", "matrices", "operator", "predict"]
+
+_SAP = "sapgraspsmall"
 
 
 def predict(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def predict(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> 
 
 def forces(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> np.ndarray:
     """Minus the derivatives of the energy, (n_atoms, 3) eV/Angstrom."""
-    mol = _molecule(model, numbers, positions)
+    mol = _molecule(model, numbers, positions, model.shells)
     V, S = _matrices(model, mol)
     G_V, G_S = model.derivatives(numbers, V, S)
     charges, atoms = mol.atom_charges(), mol.aoslice_by_atom()[:, 2:]
@@ -45,11 +47,68 @@ def forces(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> n
     return out / model.settings["bohr"]
 
 
+def operator(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> np.ndarray:
+    r"""A Fock or density matrix, its baseline included, in PySCF's order.
+
+    (n_ao, n_ao), or (2, n_ao, n_ao) of open shells, in the AOs of ``operator_settings["shells"]``.
+    """
+    settings = model.operator_settings
+    if settings is None:
+        raise DeployError(f"{model.path}: a model of properties: call predict instead")
+    V, S = matrices(model, numbers, positions)
+    mol = _molecule(model, numbers, positions, settings["shells"])
+    return model.operator(
+        numbers,
+        V,
+        S,
+        baseline=_baseline(mol, settings, model.state),
+        overlap=mol.intor("int1e_ovlp"),
+        positions=np.asarray(positions, dtype=float),
+    )
+
+
+def _baseline(mol: Any, settings: dict[str, Any], state: tuple[int, int]) -> np.ndarray | None:
+    """What the model corrects, as docs/format.md lists it."""
+    from pyscf import gto, scf
+
+    name, density = settings["baseline"], settings["target"] == "density"
+    if name == "none":
+        return None
+    if name in ("core", "sap"):
+        core = mol.intor("int1e_kin") + mol.intor("int1e_nuc")
+        atoms = {mol.atom_pure_symbol(k) for k in range(mol.natm)}
+        table = {s: np.asarray(gto.basis.load(_SAP, s)[0][1:], dtype=float) for s in atoms}
+        return core if name == "core" else core + scf.hf.make_sap(mol, table)
+    guess = scf.hf.init_guess_by_atom if name == "atoms" else scf.hf.init_guess_by_minao
+    P = np.asarray(guess(mol))
+    n = settings["spin_channels"]
+    if density and name == "atoms":
+        return np.stack([P / n] * n)
+    F = _fock(mol, settings["functional"], P)
+    if not density:
+        return F
+    electrons, unpaired = int(mol.atom_charges().sum()) - state[0], state[1] - 1
+    filled = ((electrons + unpaired) // 2, (electrons - unpaired) // 2)[:n]
+    _, C = scf.hf.eig(F, mol.intor("int1e_ovlp"))
+    return np.stack([(3 - n) * C[:, :k] @ C[:, :k].T for k in filled])
+
+
+def _fock(mol: Any, functional: dict[str, Any], P: np.ndarray) -> np.ndarray:
+    """F[P] of a density without spin."""
+    from pyscf import dft, scf
+
+    if functional["xc"].strip().lower() == "hf":
+        return np.asarray(scf.RHF(mol).get_fock(dm=P))
+    mean_field = dft.RKS(mol, xc=functional["xc"])
+    mean_field.grids.level = functional["grid_level"]
+    return np.asarray(mean_field.get_fock(dm=P))
+
+
 def matrices(
     model: Predictor, numbers: Sequence[int], positions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """V of each of the model's sources and, if its metric wants it, S."""
-    return _matrices(model, _molecule(model, numbers, positions))
+    return _matrices(model, _molecule(model, numbers, positions, model.shells))
 
 
 def _matrices(model: Predictor, mol: Any) -> tuple[np.ndarray, np.ndarray | None]:
@@ -61,11 +120,20 @@ def _matrices(model: Predictor, mol: Any) -> tuple[np.ndarray, np.ndarray | None
     return np.stack(V), None if model.metric == "ao" else mol.intor("int1e_ovlp")
 
 
-def _molecule(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> Any:
+def _molecule(
+    model: Predictor,
+    numbers: Sequence[int],
+    positions: np.ndarray,
+    shells: dict[str, list[dict[str, Any]]],
+) -> Any:
+    """Atoms with some AOs; one charge where electrons are odd in number: no integral knows it."""
     from pyscf import gto
 
     model.n_ao(numbers)  # refuses species that the model does not know
-    positions = np.asarray(positions, dtype=float)
+    try:
+        positions = np.asarray(positions, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DeployError(f"positions: expected numbers, got {positions!r:.60}") from error
     if positions.shape != (len(numbers), 3) or not np.isfinite(positions).all():
         raise DeployError(
             f"positions: expected finite numbers of shape ({len(numbers)}, 3), "
@@ -74,14 +142,13 @@ def _molecule(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -
     basis = {
         s: [
             [shell["l"], *map(list, zip(shell["exponents"], shell["coefficients"], strict=True))]
-            for shell in shells
+            for shell in own
         ]
-        for s, shells in model.shells.items()
+        for s, own in shells.items()
     }
     atoms = list(zip(map(int, numbers), positions.tolist(), strict=True))
-    mol = gto.M(atom=atoms, basis=basis, spin=None, unit=model.settings["bohr"], verbose=0)
-    mol.cart = False
-    return mol
+    charge, unit = int(np.sum(numbers)) % 2, model.settings["bohr"]
+    return gto.M(atom=atoms, basis=basis, charge=charge, unit=unit, cart=False, verbose=0)
 
 
 def _own(mol: Any, source: dict[str, Any]) -> np.ndarray:

@@ -12,13 +12,15 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
+from ase.build import molecule
 
 import linvop
 from linvop import deploy_pyscf
+from linvop.angular.real_harmonics import solid_harmonics
 from linvop.deploy import DeployError, Predictor
 from linvop.errors import InputError
 from linvop.integrals import System, overlap, potential
-from linvop.models import export
+from linvop.models import export, export_checks
 
 CASES = [
     {"metric": metric, "resolution": resolution, "kappa": kappa}
@@ -37,9 +39,11 @@ TARGETS = ("energy", "dipole", linvop.Target("theta", rank=2))
 @pytest.fixture(scope="module")
 def frames():
     frames = linvop.Dataset.open(linvop.data.water()).frames()[:60]
+    rng = np.random.default_rng(0)
     for atoms in frames:
         r = atoms.positions - atoms.positions[0]
-        atoms.info["theta"] = r.T @ r
+        noise = 1e-3 * rng.normal(size=(3, 3))  # nothing is fitted down to rounding
+        atoms.info["theta"] = r.T @ r + noise + noise.T
     return frames
 
 
@@ -82,6 +86,9 @@ def test_derivatives_by_matrices_as_such(exported, frames):
     V, S = potential(system), overlap(system)
     rng, h = np.random.default_rng(0), 1e-4
     dV, dS = (x + x.T for x in rng.normal(size=(2, *V.shape)) * 0.05)
+    ends = system.layout.atom_offsets
+    for a, b in zip(ends, [*ends[1:], len(S)], strict=False):
+        dS[a:b, a:b] = 0.0  # the AOs of an atom are the model's
     for target, component in (("energy", ()), ("dipole", (1,)), ("theta", (0, 2))):
         G_V, G_S = runtime.derivatives(system.numbers, V, S, target, component)
         y = [
@@ -94,13 +101,19 @@ def test_derivatives_by_matrices_as_such(exported, frames):
 
 
 def test_cost_does_not_grow_with_columns(frames):
-    """Tables of a model with and without angles between the same words are of one size."""
-    sizes = []
-    for lam_max in (2, 4):
-        model = fitted(frames, kappa=2, metric="lowdin", lam_max=lam_max)
-        tables = export._tables(model)
-        sizes.append([x["cuts"][0]["table"].shape for x in tables.values()])
+    """More irreps of the same words are more columns, and no larger tables of a number."""
+    sizes, n_columns = [], []
+    for target in (linvop.Target("theta", irrep=(0, 1)), linvop.Target("theta", rank=2)):
+        if target.rank is None:
+            for atoms in frames:
+                atoms.info["trace"] = [np.trace(atoms.info["theta"])]
+            target = linvop.Target("trace", irrep=(0, 1))
+        model = linvop.PropertyModel(linvop.Basis("6-31g", kappa=2, metric="lowdin"), target)
+        tables = export._content(model.fit(frames[:50])).species
+        sizes.append([[cut["table"].shape[1:] for cut in x["cuts"]] for x in tables.values()])
+        n_columns.append(sum(len(p.coefficients) for p in model.parts_[target.name].values()))
     assert sizes[0] == sizes[1]
+    assert n_columns[1] > 1.2 * n_columns[0]
 
 
 def test_alone_and_quickly(exported):
@@ -167,13 +180,25 @@ def test_bad_input_is_named(exported):
     V, S = np.eye(n), np.eye(n)
     for given, message in (
         (([8, 1, 7], V, S), "atom 2: atomic number 7; this model knows 1 .H., 8 .O."),
-        (([8, 1, 1], V[1:], S), r"V: expected shape \(1, 13, 13\)"),
-        (([8, 1, 1], V, None), "S: metric 'lowdin' needs the overlap"),
+        (([8, 1, 1], V[1:], S), r"V: expected real numbers of shape \(1, 13, 13\), got float64"),
+        (([8, 1, 1], V, None), r"S: expected real numbers of shape \(13, 13\), got None"),
+        (([8, 1, 1], V * 1j, S), "V: expected real numbers.* got complex128"),
+        (([8, 1, 1], "V", S), "V: expected real numbers.* got <U1"),
+        (([8, 1, 1], [[1.0], [1.0, 2.0]], S), "V: expected numbers of shape"),
+        (([8, 1, 1], V + np.triu(V + 1), S), "V: expected a symmetric matrix, got differences"),
+        (([8, 1, 1], V, S), "S: atom 1 has not the model's AOs: atoms or AOs in another order"),
         (([8, 1, 1], V * np.nan, S), "V: expected finite"),
-        (([8, 1, 1], V, -S), "S: expected a positive matrix"),
     ):
         with pytest.raises(DeployError, match=message):
             runtime.predict(*given)
+    with pytest.raises(DeployError, match=r"component: expected an index of shape \(\), got 0"):
+        runtime.derivatives([8, 1, 1], V, S, "energy", 0)
+    with pytest.raises(DeployError, match="call predict instead"):
+        runtime.operator([8, 1, 1], V, S)
+    with pytest.raises(DeployError, match="positions: expected numbers, got 'here'"):
+        deploy_pyscf.predict(runtime, [8, 1, 1], "here")
+    with pytest.raises(DeployError, match="5: cannot be read"):
+        Predictor(5)
     with pytest.raises(DeployError, match="at least one atom"):
         runtime.predict([], np.zeros((0, 0)), np.zeros((0, 0)))
     with pytest.raises(DeployError, match="atom 0: atomic number 'O'"):
@@ -186,10 +211,55 @@ def test_bad_input_is_named(exported):
         runtime.derivatives([8, 1, 1], V, S, "dipole", (3,))
 
 
+def test_atoms_in_another_order_are_noticed(exported, frames):
+    runtime, system = Predictor(exported), System.from_atoms(frames[3], linvop.AOBasis("6-31g"))
+    V, S = potential(system), overlap(system)
+    runtime.predict([8, 1, 1], V, S)
+    with pytest.raises(DeployError, match="S: atom [01] has not the model's AOs"):
+        runtime.predict([1, 1, 8], V, S)
+    near = S.copy()
+    near[:9, 9:11] = near[:9, 11:] = near[9:11, :9] = near[11:, :9] = 0.999
+    with pytest.raises(DeployError, match="S: expected a positive matrix, got an eigenvalue"):
+        runtime.predict([8, 1, 1], V, near)
+
+
+def test_tensors_are_turned_too(frames, tmp_path, monkeypatch):
+    """Spherical targets, of either parity, in the check of rotation; and it can fail."""
+    for atoms in frames:
+        d = atoms.positions[1:] - atoms.positions[0]
+        y = solid_harmonics(2, d) * (d * d).sum(axis=1)[:, None]
+        atoms.info["quadrupole"] = y.sum(axis=0)
+        atoms.info["axial"] = np.cross(*d)[[1, 2, 0]] * (d[0] @ d[0] - d[1] @ d[1])
+    targets = [linvop.Target("quadrupole", irrep=(2, 1)), linvop.Target("axial", irrep=(1, -1))]
+    basis = linvop.Basis("def2-svp", kappa=2, metric="lowdin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = linvop.PropertyModel(basis, targets).fit(frames[:40])
+    assert model.export(tmp_path / "m.h5")["rotation"] < 1e-9
+    turned = export_checks.rotation_matrix
+    monkeypatch.setattr(export_checks, "rotation_matrix", lambda l, Q: -turned(l, Q))
+    with pytest.raises(InputError, match="not written: .*rotation"):
+        model.export(tmp_path / "n.h5")
+
+
+def test_what_stands_there_is_not_replaced_unless_it_is_one(exported, model, tmp_path):
+    model.save(tmp_path / "m.h5")
+    for there in (tmp_path / "m.h5", tmp_path / "notes.txt"):
+        if not there.exists():
+            there.write_text("mine")
+        before = there.read_bytes()
+        with pytest.raises(InputError, match=f"{there.name}.*not replaced"):
+            model.export(there, force=True)
+        assert there.read_bytes() == before
+    with pytest.raises(InputError, match="exists"):
+        model.export(exported)
+    model.export(exported, force=True)
+
+
 @pytest.mark.parametrize("name", ["fitted", "rotation", "permutation", "derivatives"])
 def test_a_model_that_fails_is_not_written(model, tmp_path, monkeypatch, name):
-    predict = export.Predictor.predict
-    derivatives = export.Predictor.derivatives
+    predict = export_checks.Predictor.predict
+    derivatives = export_checks.Predictor.derivatives
 
     def spoiled(self, numbers, V, S=None):
         out = predict(self, numbers, V, S)
@@ -204,49 +274,234 @@ def test_a_model_that_fails_is_not_written(model, tmp_path, monkeypatch, name):
     def halved(self, *given):
         return tuple(0.5 * x for x in derivatives(self, *given))
 
-    monkeypatch.setattr(export.Predictor, "predict", spoiled)
+    monkeypatch.setattr(export_checks.Predictor, "predict", spoiled)
     if name == "derivatives":
-        monkeypatch.setattr(export.Predictor, "derivatives", halved)
+        monkeypatch.setattr(export_checks.Predictor, "derivatives", halved)
     with pytest.raises(InputError, match=f"not written: .*{name}"):
         model.export(tmp_path / "m.h5")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_format_needs_h5py_only(frames, tmp_path):
-    """docs/format.md, followed by hand for kappa 2 in metric ao: y from words one by one."""
-    model = fitted(frames, kappa=2, metric="ao")
-    model.export(tmp_path / "m.h5")
-    atoms = frames[52]
-    system = System.from_atoms(atoms, linvop.AOBasis("6-31g"))
-    V = potential(system)
-    with h5py.File(tmp_path / "m.h5", "r") as file:
-        settings = json.loads(file["settings"].asstr()[()])
-        order, shell_of, atom_of = [], [], []  # channel order, AO by AO
-        n_shell = 0
-        first = system.layout.atom_offsets
-        for s in settings["species"]:
+class ByHand:
+    """docs/format.md, followed word by word with h5py and loops over atoms, AOs and words."""
+
+    def __init__(self, path, numbers, V, S):
+        with h5py.File(path, "r") as file:
+            self.settings = json.loads(file["settings"].asstr()[()])
+            self.file = self.read(file)
+        self.species = self.settings["species"]
+        of_number = {int(x["number"]): s for s, x in self.file["species"].items()}
+        self.symbols = [of_number[z] for z in numbers]
+        order, self.shell_of, self.atom_of = self.channel_order()
+        V = V.reshape(-1, *V.shape[-2:])[:, order][:, :, order]
+        self.K = self.E = self.M = V
+        if self.settings["metric"] != "ao":
+            s, U = np.linalg.eigh(S[np.ix_(order, order)])
+            X = U @ np.diag(s**-0.5) @ U.T
+            self.M = np.array([X @ v @ X for v in V])
+            self.K = self.E = self.M
+            if self.settings["metric"] == "overlap":
+                self.K, self.E = V, np.array([v @ X for v in V])
+
+    def read(self, group):
+        return {n: self.read(x) if isinstance(x, h5py.Group) else x[()] for n, x in group.items()}
+
+    def channel_order(self):
+        order, shell_of, atom_of, n_shell, first = [], [], [], 0, []
+        for _ in self.symbols:
+            first.append(
+                sum(
+                    2 * x["l"] + 1
+                    for s in self.symbols[: len(first)]
+                    for x in self.settings["shells"][s]
+                )
+            )
+        for s in self.species:
             place = 0
-            for shell in settings["shells"][s]:
+            for shell in self.settings["shells"][s]:
                 l = shell["l"]
-                for a, symbol in enumerate(system.layout.symbols):
+                for a, symbol in enumerate(self.symbols):
                     if symbol == s:
                         components = [1, 2, 0] if l == 1 else range(2 * l + 1)
                         order += [first[a] + place + m for m in components]
                         shell_of += [n_shell] * (2 * l + 1)
                         atom_of += [a] * (2 * l + 1)
-                n_shell += 1
-                place += 2 * l + 1
-        V, shell_of, atom_of = V[np.ix_(order, order)], np.array(shell_of), np.array(atom_of)
-        y = 0.0
-        for a, symbol in enumerate(system.layout.symbols):
-            group = file["species"][symbol]
-            rows = np.flatnonzero(atom_of == a)
-            y += group["constants"][0] + np.sum(group["local"][0, 0] * V[np.ix_(rows, rows)])
-            for cut in group["cuts"].values():
-                low, high = file["channels"][cut["channel"][()]]
-                inner = V[rows][:, (shell_of >= low) & (shell_of < high)]
-                y += np.sum(cut["table"][0] * (inner @ inner.T))  # both halves are V itself
-    assert y == pytest.approx(model.predict([atoms])[0]["energy"], rel=1e-10)
+                n_shell, place = n_shell + 1, place + 2 * l + 1
+        return order, np.array(shell_of), np.array(atom_of)
+
+    def inner(self, channel):
+        low, high = self.file["channels"][channel]
+        return np.flatnonzero((self.shell_of >= low) & (self.shell_of < high))
+
+    def groups(self, table, atom):
+        rows, found = np.flatnonzero(self.atom_of == atom), []
+        for parent, channel, source in zip(
+            table["group_parent"], table["group_channel"], table["group_source"], strict=True
+        ):
+            if parent == -1:
+                found.append(self.E[source][rows])
+            else:
+                n = self.inner(channel)
+                found.append(found[parent][:, n] @ self.M[source][n])
+        return found
+
+    def numbers(self, table, i, j, more=()):
+        """y of an atom (i = j) or of an ordered pair."""
+        y = table["constants"].copy()
+        rows, columns = (np.flatnonzero(self.atom_of == a) for a in (i, j))
+        K = self.K[:, rows][:, :, columns]
+        left, right = self.groups(table, i), self.groups(table, j)
+        if "local" in table:
+            y += np.einsum("ozxy,zxy->o", table["local"], K)
+        for cut in table.get("cuts", {}).values():
+            n = self.inner(cut["channel"])
+            D, w = cut["table"], len(rows)
+            for h, head in enumerate(cut["heads"]):
+                for t, tail in enumerate(cut["tails"]):
+                    part = D[:, h * w : (h + 1) * w, t * w : (t + 1) * w]
+                    y += np.einsum("oxy,xn,yn->o", part, left[head][:, n], right[tail][:, n])
+        if "factors" in table:
+            f = table["factors"]
+            A = np.zeros(f["n_couplings"])
+            for e, w, x, y_, value in zip(
+                f["element"], f["word"], f["x"], f["y"], f["value"], strict=True
+            ):
+                c, head, tail = f["channel"][w], f["head"][w], f["tail"][w]
+                n = self.inner(c) if head >= 0 else None
+                W = K[c][x, y_] if head < 0 else left[head][x, n] @ right[tail][y_, n]
+                A[e] += value * W
+            A = np.concatenate([A, *more, [1.0]])
+            y += f["coefficient"] @ A[f["index"]].prod(axis=1)
+        return y
+
+    def property(self):
+        return sum(self.numbers(self.file["species"][s], a, a) for a, s in enumerate(self.symbols))
+
+    def operator(self):
+        """M of one spin channel, in the AOs of the operator; F = M + M^T."""
+        shells = self.settings["operator"]["shells"]
+        width = {s: sum(2 * x["l"] + 1 for x in shells[s]) for s in self.species}
+        first = np.cumsum([0] + [width[s] for s in self.symbols])
+        M = np.zeros((first[-1], first[-1]))
+
+        def add(y, i, j):
+            M[first[i] : first[i + 1], first[j] : first[j + 1]] += y.reshape(
+                width[self.symbols[i]], width[self.symbols[j]]
+            )
+
+        A = {
+            a: self.numbers(self.file["sites"][s], a, a)
+            for a, s in enumerate(self.symbols)
+            if "sites" in self.file
+        }
+        for a, s in enumerate(self.symbols):
+            add(self.numbers(self.file["species"][s], a, a), a, a)
+        for table in self.file["pairs"].values():
+            for i, s in enumerate(self.symbols):
+                for j, t in enumerate(self.symbols):
+                    if i != j and (s, t) == (table["first"].decode(), table["second"].decode()):
+                        add(self.numbers(table, i, j, [A[i], A[j]] if A else []), i, j)
+        return M + M.T
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"metric": "ao", "kappa": 2},
+        {"metric": "overlap", "kappa": 3},
+        {"metric": "lowdin", "kappa": 3, "resolution": "species"},
+        {"metric": "lowdin", "kappa": 2, "nu": 2, "max_degree": (None, 5)},
+        {"metric": "overlap", "kappa": 2, "sources": "species", "screening": (None, 0.3)},
+    ],
+    ids=str,
+)
+def test_the_format_needs_h5py_only(frames, settings, tmp_path):
+    model = fitted(frames, **settings)
+    model.export(tmp_path / "m.h5")
+    atoms = frames[52]
+    V, S = deploy_pyscf.matrices(Predictor(tmp_path / "m.h5"), atoms.numbers, atoms.positions)
+    y = ByHand(tmp_path / "m.h5", atoms.numbers, V, S).property()
+    expected = model.predict([atoms])[0]
+    flat = np.concatenate([np.ravel(expected[t.name]) for t in model.targets])
+    np.testing.assert_allclose(y, flat, rtol=1e-10, atol=1e-10)
+
+
+OPERATORS = [
+    {"target": target, "baseline": baseline, "orthogonal": orthogonal}
+    for target, baselines in (
+        ("fock", ("none", "core", "sap", "minao")),
+        ("density", ("none", "atoms", "minao")),
+    )
+    for baseline, orthogonal in zip(baselines, (True, False, True, False), strict=False)
+]
+
+
+@pytest.mark.parametrize("settings", OPERATORS, ids=str)
+def test_deployed_operators(settings, tmp_path):
+    """As fitted, baseline included; the format by hand and the reader agree without it."""
+    data = linvop.Dataset.open(linvop.data.water())
+    basis = linvop.Basis(
+        "6-31g",
+        kappa=2,
+        metric="lowdin" if settings["orthogonal"] else "overlap",
+        nu_pair=(1, 1) if settings["orthogonal"] else (0, 0),
+        pair_max_degree=(None, 4.0, 4.0) if settings["orthogonal"] else None,
+        cutoff=1.2 if settings["baseline"] == "core" else None,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = linvop.OperatorModel(basis, **settings).fit(data[:20])
+    errors = model.export(tmp_path / "m.h5")
+    assert set(errors) == {"fitted", "rotation", "permutation"}
+    runtime, atoms = Predictor(tmp_path / "m.h5"), data.frames()[55]
+    found = deploy_pyscf.operator(runtime, atoms.numbers, atoms.positions)
+    np.testing.assert_allclose(found, model.predict(atoms), rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(found, found.T)
+    V, S = deploy_pyscf.matrices(runtime, atoms.numbers, atoms.positions)
+    with pytest.raises(DeployError, match="call operator instead"):
+        runtime.predict(atoms.numbers, V, S)
+    if settings["orthogonal"]:
+        with pytest.raises(DeployError, match="overlap: expected real .* got None"):
+            runtime.operator(atoms.numbers, V, S)
+        S_op = overlap(System.from_atoms(atoms, model.ao_))
+        s, U = np.linalg.eigh(S_op)
+        T = U @ np.diag(s ** (0.5 if settings["target"] == "fock" else -0.5)) @ U.T
+        by_hand = T @ ByHand(tmp_path / "m.h5", atoms.numbers, V, S).operator() @ T
+        np.testing.assert_allclose(
+            runtime.operator(atoms.numbers, V, S, overlap=S_op), by_hand, atol=1e-10
+        )
+    elif basis.cutoff is not None:
+        with pytest.raises(DeployError, match="positions: expected real .* got None"):
+            runtime.operator(atoms.numbers, V, S)
+    else:
+        given = {"baseline": np.zeros((3, 3))}
+        with pytest.raises(DeployError, match=r"baseline: .*\(24, 24\), got float64 of \(3, 3\)"):
+            runtime.operator(atoms.numbers, V, S, **given)
+
+
+def test_operators_of_larger_molecules(tmp_path):
+    """Pairs of like and unlike atoms in either order, several at once, products of both atoms."""
+    water = linvop.Dataset.open(linvop.data.water())
+    basis = linvop.Basis(
+        "6-31g", kappa=2, metric="lowdin", nu_pair=(2, 1), pair_max_degree=(None, 5.0, 6.0, 5.0)
+    )
+    model = linvop.OperatorModel(basis, baseline="none").fit(water[:12])
+    # Blocks that waters have not: coefficients of any values obey the laws.
+    rng = np.random.default_rng(0)
+    for block, part in model.parts_.items():
+        model.parts_[block] = replace(
+            part, coefficients=1e-3 * rng.normal(size=part.coefficients.shape)
+        )
+    model.domain_ = replace(model.domain_, formulas=["H5O3"])
+    assert max(model.export(tmp_path / "m.h5").values()) < 1e-9
+    atoms = molecule("H2O") + molecule("H2O")
+    atoms.positions[3:] += [0.4, 0.3, 2.9]
+    found = deploy_pyscf.operator(Predictor(tmp_path / "m.h5"), atoms.numbers, atoms.positions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = model.predict(atoms)
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-10 * np.abs(expected).max())
 
 
 def test_a_structure_without_one_of_the_species(exported, frames, model):

@@ -9,7 +9,7 @@ file; a reader compares its own with them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -171,7 +171,7 @@ def _operator_content(model: OperatorModel) -> _Content:
         "orthogonal": model.orthogonal,
         "spin_channels": model.spin_channels_,
         "cutoff": model.basis.cutoff,
-        "functional": None if model.functional_ is None else model.functional_.xc,
+        "functional": None if model.functional_ is None else asdict(model.functional_),
         "shells": stored_shells(model.ao_, model.species_),
     }
     return _Content(on_site, {"targets": [], "operator": settings}, sites, pairs)
