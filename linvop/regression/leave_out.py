@@ -47,6 +47,11 @@ __all__ = ["LeaveGroupsOut"]
 _CHUNK_ENTRIES = 1 << 19
 """Entries of U that are worked on at a time: 4 MB, about a cache."""
 
+_SAFE = 1e-4
+"""Smallest eigenvalue of a block of ``I - P0 - U U^T`` that is taken for what the difference gives:
+its rounding, some 1e-14, is then 1e-10 of it. Reflections instead cost n p a row, more than the
+factorisation where most rows of forces took them."""
+
 _SMALL_GROUP = 6
 """Up to this size, blocks for all alphas come from one product of row products."""
 
@@ -238,7 +243,7 @@ class LeaveGroupsOut:
             X, P = self._U[rows[part]], span[rows[part]]
             covered = np.matmul(X, X.transpose(0, 2, 1)) + np.matmul(P, P.transpose(0, 2, 1))
             blocks[part] = np.eye(g) - covered
-        safe = np.linalg.eigvalsh(blocks)[:, 0] > 0.5
+        safe = np.linalg.eigvalsh(blocks)[:, 0] > _SAFE
         root = np.empty_like(blocks)
         root[safe] = np.linalg.cholesky(blocks[safe]).transpose(0, 2, 1)
         near_one = np.flatnonzero(~safe)
