@@ -13,7 +13,7 @@ from linvop.errors import InputError
 
 _UNITS = "\n".join(
     f"{name}: {', '.join(UNITS[PROPERTY_UNITS[name]])}"
-    for name in ("energy", "dipole", "polarizability")
+    for name in ("energy", "forces", "dipole", "polarizability")
 )
 
 __all__ = ["FIT_HELP", "fit_command", "predict_command", "quickstart_command"]
@@ -42,6 +42,7 @@ nu = 2                         # products of site features need a largest degree
 max_degree = ["none", 6]
 [targets]
 energy = {}
+forces = {}                    # with the energy, of all structures: -dE/dR in the same fit
 gap = { rank = 0, unit = "eV" }
 [solver]
 alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
@@ -49,6 +50,7 @@ covariance = true              # for predict --std
 column_scale = 0.5             # columns are scaled by this power of their size
 kappa_cost = 2.0               # prior: what each further power of V costs
 relevance = "shells"           # optional: prior variances of groups of columns from the data
+force_weight = 0.1             # of forces beside energies, Angstrom^2; hardly matters
 atom_energies = { H = -13.6, O = -2041.0 }   # optional: of free atoms, eV, for all elements
 [output]
 dir = "."

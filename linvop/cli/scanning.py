@@ -32,7 +32,7 @@ max_columns = 20000            # leave out settings with more
 metric = "lowdin"
 nu = 2
 [targets]
-energy = {}
+energy = {}                    # not forces: compare by energies, then fit with them
 [output]
 dir = "scan"
 """
