@@ -18,13 +18,25 @@ from linvop.deploy import Predictor
 FITS = Path(__file__).parents[1] / "fits"
 EXPORTED = sorted(p.parent.name for p in FITS.glob("*/model.deploy.h5"))
 OF = {"water": "H2O", "ethanol": "CH3CH2OH", "qm7": "CH3CONH2"}
+OPERATORS = ("water_fock", "water_effective")
+PROPERTIES = [name for name in EXPORTED if name not in OPERATORS]
 
 
 def test_there_are_some():
-    assert {"water", "ethanol"} <= set(EXPORTED) <= set(OF)
+    assert {"water", "ethanol", *OPERATORS} <= set(EXPORTED) <= {*OF, *OPERATORS}
 
 
-@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_in_the_light_runtime(name):
+    runtime = Predictor(FITS / name / "model.deploy.h5")
+    model = linvop.load(FITS / name / "model.h5")
+    one = model if isinstance(model, linvop.OperatorModel) else model.operator_
+    atoms = molecule("H2O")
+    found = deploy_pyscf.operator(runtime, atoms.numbers, atoms.positions)
+    np.testing.assert_allclose(found, one.predict(atoms), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
 def test_in_the_light_runtime(name):
     runtime, model = (
         Predictor(FITS / name / "model.deploy.h5"),
@@ -47,7 +59,7 @@ def test_in_the_light_runtime(name):
     assert max(runtime.checks.values()) < 1e-6
 
 
-@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("name", PROPERTIES)
 def test_metrics_are_of_the_model_beside_them(name):
     metrics = json.loads((FITS / name / "metrics.json").read_text())
     config = tomllib.loads((FITS / name / "config.toml").read_text())
