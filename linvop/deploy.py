@@ -422,7 +422,7 @@ def _backward(
         heads, tails, inner = _halves(cut, one, groups, groups)
         D = np.tensordot(weights, cut["table"], 1)
         for to, by in ((cut["heads"], D @ tails), (cut["tails"], D.T @ heads)):
-            by = by.reshape(len(rows), len(to), -1, by.shape[-1]).swapaxes(0, 1)
+            by = by.reshape(len(rows), len(to), rows.shape[1], by.shape[-1]).swapaxes(0, 1)
             by_groups[to, :, :, inner] += by
     if hasattr(table, "factors"):
         _factors_backward(table.factors, one, blocks, groups, weights, by_blocks, by_groups)

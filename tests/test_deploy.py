@@ -513,5 +513,11 @@ def test_a_structure_without_one_of_the_species(exported, frames, model):
     runtime = Predictor(exported)
     found = deploy_pyscf.predict(runtime, atoms.numbers, atoms.positions)
     assert found["energy"] == pytest.approx(expected["energy"], rel=1e-10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        forces = -model.derivatives([atoms])[0]
+    np.testing.assert_allclose(
+        deploy_pyscf.forces(runtime, atoms.numbers, atoms.positions), forces, atol=1e-8
+    )
     moved = System.from_atoms(atoms, linvop.AOBasis("6-31g"))
     assert replace(moved).layout.n_ao == runtime.n_ao(atoms.numbers)

@@ -23,7 +23,7 @@ PROPERTIES = [name for name in EXPORTED if name not in OPERATORS]
 
 
 def test_there_are_some():
-    assert {"water", "ethanol", *OPERATORS} <= set(EXPORTED) <= {*OF, *OPERATORS}
+    assert {"water", "ethanol", "qm7", *OPERATORS} <= set(EXPORTED) <= {*OF, *OPERATORS}
 
 
 @pytest.mark.parametrize("name", OPERATORS)
