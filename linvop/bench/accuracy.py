@@ -73,15 +73,16 @@ def measure_accuracy(
     paths = {
         part: _find(Path(data), part if part in FORCE_SETS else part.split("-")[0]) for part in only
     }
-    python = ace_python(ace) if set(only) - {"water", *FORCE_SETS} else None
-    if python is None and say is not None and set(only) - {"water", *FORCE_SETS}:
+    without = {"water", *(name for name, one in FORCE_SETS.items() if not one.ace)}
+    python = ace_python(ace) if set(only) - without else None
+    if python is None and say is not None and set(only) - without:
         say(MISSING)
     tables: list[Table] = []
     for part, path in paths.items():
         if part == "water":
             tables.append(measure_water(path, seed=seed, say=say))
         elif part in FORCE_SETS:
-            tables.append(measure_forces(part, data, seed=seed, say=say))
+            tables.append(measure_forces(part, data, ace=python, seed=seed, say=say))
         elif part == "ethanol":
             tables.append(measure_ethanol(path.parent, ace=python, say=say))
         else:

@@ -70,6 +70,7 @@ class AceRows:
     Attributes
     ----------
     rows : (n_frames, p) float64
+        With gradients (n_frames + 3 n_atoms in all, p): below, derivatives per Angstrom.
     penalty : (p,) float64 or None
     seconds : float
         To build the basis and the rows, without compilation.
@@ -116,7 +117,11 @@ def ace_versions(python: str) -> dict[str, str]:
 
 
 def ace_rows(
-    frames: Sequence[Atoms], numbers: Sequence[int], settings: AceSettings, python: str
+    frames: Sequence[Atoms],
+    numbers: Sequence[int],
+    settings: AceSettings,
+    python: str,
+    gradients: bool = False,
 ) -> AceRows:
     r"""B functions summed over the atoms of each species.
 
@@ -128,6 +133,8 @@ def ace_rows(
     settings : AceSettings
     python : str
         From `ace_python`.
+    gradients : bool
+        Also their derivatives by positions.
 
     Raises
     ------
@@ -142,6 +149,7 @@ def ace_rows(
             "cutoff": settings.cutoff,
             "species": sorted(int(z) for z in numbers),
             "chunk": _CHUNK,
+            "gradients": gradients,
         }
         Path(given).write_text(json.dumps(content))
         np.savez(

@@ -1,8 +1,8 @@
 r"""Energies and forces of one molecule, fitted together, beside a peer with the same solver.
 
-The peer is featomic's SOAP power spectrum, summed over the atoms of each species, and its gradients
-by positions: a linear model as linvop's, with the same rows, weights, constants, groups that leave
-together and choice of alpha.
+The peers are featomic's SOAP power spectrum and the basis of ace-jax (linear ACE), summed over the
+atoms of each species, and their gradients by positions: linear models as linvop's, with the same
+rows, weights, constants, groups that leave together and choice of alpha.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linvop.bench.ace import MISSING, AceSettings, ace_rows
 from linvop.bench.soap import SoapSettings, soap_gradient_rows, soap_rows
 from linvop.bench.tables import Table
 from linvop.errors import InputError
@@ -41,6 +42,7 @@ class ForceSet:
     n_train, n_test : int
     models : {name: arguments of `Basis`}
     published : str
+    ace : sequence of AceSettings
     """
 
     title: str
@@ -50,6 +52,7 @@ class ForceSet:
     n_test: int
     models: Mapping[str, Mapping[str, Any]]
     published: str
+    ace: Sequence[AceSettings] = ()
 
 
 _SVP = {"ao": "def2-svp", "kappa": 3, "metric": "overlap"}
@@ -69,6 +72,7 @@ FORCE_SETS = {
         },
         "Linear ACE, 1000 structures, published (Kovacs et al., JCTC 17, 7696 (2021)): 1.2 meV and "
         "7.3 meV/Angstrom.",
+        (AceSettings(),),
     ),
     "aspirin-forces": ForceSet(
         "rMD17 aspirin, energies and forces",
@@ -98,13 +102,17 @@ def measure_forces(
     folder: str | Path,
     *,
     soap: Sequence[SoapSettings] = (SoapSettings(),),
+    ace: str | None = None,
+    ace_settings: Sequence[AceSettings] | None = None,
     models: Mapping[str, Mapping[str, Any]] | None = None,
     n_train: int | None = None,
     n_test: int | None = None,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> Table:
-    r"""Fit SOAP and linvop to one of `FORCE_SETS`; fewer structures or other models if given.
+    r"""Fit the peers and linvop to one of `FORCE_SETS`; fewer structures or other models if given.
+
+    With `ace`, a Python that has ace-jax (`linvop.bench.ace.ace_python`), linear ACE too.
 
     Raises
     ------
@@ -117,7 +125,12 @@ def measure_forces(
     for settings in soap:
         if say is not None:
             say(f"{name}: {settings}")
-        rows.append(_soap_row(settings, train, test))
+        rows.append(_peer_row(settings, _soap_rows(settings), train, test))
+    if ace is not None:
+        for peer in of.ace if ace_settings is None else ace_settings:
+            if say is not None:
+                say(f"{name}: {peer}")
+            rows.append(_peer_row(peer, _ace_rows(peer, ace), train, test))
     for model, given in (of.models if models is None else models).items():
         if say is not None:
             say(f"{name}: linvop, {model}")
@@ -128,6 +141,7 @@ def measure_forces(
         + ". Errors in meV and meV/Angstrom, of forces over components.",
         "All rows: energies and forces in one fit, force weight 0.1 Angstrom^2, alpha by "
         "leave-one-structure-out. linvop: shell resolution, kappa 3.",
+        *([MISSING] if ace is None and of.ace else []),
         of.published,
     ]
     return Table(name, of.title, rows, notes)
@@ -168,7 +182,28 @@ def _linvop_row(
     return _row(f"linvop, {name}", len(part.coefficients), part.report, found, seconds)
 
 
-def _soap_row(settings: SoapSettings, train: list[Atoms], test: list[Atoms]) -> dict[str, Any]:
+RowsOf = Callable[[Sequence["Atoms"], Sequence[int]], np.ndarray]
+"""Of structures and all species: rows of energies, then of dB/dR atom by atom."""
+
+
+def _soap_rows(settings: SoapSettings) -> RowsOf:
+    def rows(frames: Sequence[Atoms], numbers: Sequence[int]) -> np.ndarray:
+        given = frames, numbers, settings
+        return np.concatenate([soap_rows(*given), soap_gradient_rows(*given)])
+
+    return rows
+
+
+def _ace_rows(settings: AceSettings, python: str) -> RowsOf:
+    def rows(frames: Sequence[Atoms], numbers: Sequence[int]) -> np.ndarray:
+        return ace_rows(frames, numbers, settings, python, gradients=True).rows
+
+    return rows
+
+
+def _peer_row(
+    settings: SoapSettings | AceSettings, rows_of: RowsOf, train: list[Atoms], test: list[Atoms]
+) -> dict[str, Any]:
     from linvop.models.force_fit import FORCE_WEIGHT, fit_energies_and_forces
     from linvop.models.metrics import errors
     from linvop.models.targets import as_targets
@@ -192,12 +227,7 @@ def _soap_row(settings: SoapSettings, train: list[Atoms], test: list[Atoms]) -> 
 
     data, unseen = labelled(train), labelled(test)
     numbers = sorted({int(z) for a in data.frames for z in a.numbers})
-    rows = np.concatenate(
-        [
-            soap_rows(data.frames, numbers, settings),
-            soap_gradient_rows(data.frames, numbers, settings),
-        ]
-    )
+    rows = rows_of(data.frames, numbers)
     n_columns = rows.shape[1]
     counts = atom_counts(data.frames, data.species)
     part, _, _ = fit_energies_and_forces(
@@ -213,13 +243,11 @@ def _soap_row(settings: SoapSettings, train: list[Atoms], test: list[Atoms]) -> 
     )
     del rows
     seconds = perf_counter() - start
-    c = part.coefficients
-    energies = soap_rows(unseen.frames, numbers, settings) @ c
-    energies += atom_counts(unseen.frames, data.species) @ part.constants
-    forces = -(soap_gradient_rows(unseen.frames, numbers, settings) @ c).reshape(-1, 3)
+    predicted, n = rows_of(unseen.frames, numbers) @ part.coefficients, len(unseen.frames)
+    energies = predicted[:n] + atom_counts(unseen.frames, data.species) @ part.constants
     found = {
         "energy": errors(unseen.values["energy"], energies),
-        "forces": errors(np.asarray(unseen.forces), forces),
+        "forces": errors(np.asarray(unseen.forces), -predicted[n:].reshape(-1, 3)),
     }
     return _row(str(settings), n_columns, part.report, found, seconds)
 

@@ -80,3 +80,24 @@ def test_rows_are_invariant_and_add_up():
     assert found.penalty.shape == A.shape[1:]
     assert np.abs(A[2] - A[0]).max() < 1e-10 * np.abs(A).max()
     assert np.abs(A[0] + A[1] - A[3]).max() < 1e-10 * np.abs(A).max()
+
+
+def test_gradients_are_slopes_of_the_rows():
+    pytest.importorskip("ace_jax", reason="needs ace-jax: pip install 'linvop[ace]'")
+    frames, step = own_molecules(2, seed=5), 1e-4
+    species, settings = (1, 6, 7, 8, 16), AceSettings(order=2, degree=4)
+    found = ace_rows(frames, species, settings, sys.executable, gradients=True)
+    moved = []
+    places = ((0, 0, 2), (1, 1, 0))
+    for frame, atom, x in places:
+        for sign in (1, -1):
+            moved.append(frames[frame].copy())
+            moved[-1].positions[atom, x] += sign * step
+    rows = ace_rows(moved, species, settings, sys.executable).rows
+    np.testing.assert_allclose(
+        found.rows[:2], ace_rows(frames, species, settings, sys.executable).rows, rtol=1e-12
+    )
+    for k, (frame, atom, x) in enumerate(places):
+        row = found.rows[2 + 3 * (frame * len(frames[0]) + atom) + x]
+        slope = (rows[2 * k] - rows[2 * k + 1]) / (2 * step)
+        np.testing.assert_allclose(row, slope, atol=1e-6 * np.abs(row).max())

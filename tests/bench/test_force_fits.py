@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from ase.build import molecule
@@ -13,6 +15,7 @@ from linvop.bench.force_fits import measure_forces
 from linvop.errors import InputError
 
 pytest.importorskip("featomic")
+from linvop.bench.ace import AceSettings
 from linvop.bench.soap import SoapSettings, soap_gradient_rows, soap_rows
 
 SMALL = SoapSettings(max_radial=2, max_angular=2)
@@ -60,3 +63,24 @@ def test_a_table(tmp_path):
     assert all(0 < row["force RMSE"] < 0.5 * spread for row in table.rows)
     with pytest.raises(InputError, match=r"train\.xyz: expected 17 \+ 8 structures"):
         measure_forces("ethanol-forces", tmp_path, n_train=17, **given)
+
+
+def test_linear_ace_in_the_table(tmp_path):
+    pytest.importorskip("ace_jax", reason="needs ace-jax: pip install 'linvop[ace]'")
+    (tmp_path / "rmd17_ethanol").mkdir()
+    both = frames(20)
+    write(tmp_path / "rmd17_ethanol/train.xyz", both[:12])
+    write(tmp_path / "rmd17_ethanol/test.xyz", both[12:])
+    table = measure_forces(
+        "ethanol-forces",
+        tmp_path,
+        soap=(),
+        models={},
+        n_train=12,
+        n_test=8,
+        ace=sys.executable,
+        ace_settings=[AceSettings(order=2, degree=6)],
+    )
+    spread = 1e3 * np.std(np.concatenate([a.get_forces() for a in both]))
+    assert table.rows[0]["features"].startswith("ACE, order 2")
+    assert 0 < table.rows[0]["force RMSE"] < 0.5 * spread
