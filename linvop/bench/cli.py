@@ -277,10 +277,17 @@ def _sizes(text: str) -> list[int]:
 
 @app.command(epilog="Example: linvop bench memory --n 500")
 def memory(
-    n: Annotated[int, typer.Option(min=1, help="Molecules.")] = 7101,
-    data: Annotated[
-        str | None, typer.Option(help="Folder with qm7/; default: molecules made here.")
+    n: Annotated[
+        int | None,
+        typer.Option(min=1, help="Molecules; default 7101, with --forces for 32 000 rows."),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder with qm7/, rmd17_aspirin/; default: molecules made here."),
+    ] = None,
+    forces: Annotated[
+        bool, typer.Option("--forces", help="Energies and forces, with 4209 columns.")
+    ] = False,
     here: Annotated[bool, typer.Option("--here", hidden=True)] = False,
     json: Json = False,
     write: Write = None,
@@ -290,10 +297,10 @@ def memory(
         from linvop.bench.memory import fit_here, measure_memory
 
         if here:
-            typer.echo(json_module.dumps(fit_here(n, data)))
+            typer.echo(json_module.dumps(fit_here(n, data, forces)))
             return
         _check(write)
-        _publish(measure_memory(n, data), json, write, _PERFORMANCE)
+        _publish(measure_memory(n, data, forces), json, write, _PERFORMANCE)
 
 
 def main() -> None:

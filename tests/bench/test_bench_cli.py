@@ -79,6 +79,14 @@ def test_memory_is_that_of_a_process_of_its_own():
     assert row["design, GB"] < row["peak, GB"] < 1.5
 
 
+def test_memory_with_forces():
+    done = _run("memory", "--forces", "--n", 12, "--json")
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(done.stdout)["tables"][0]["rows"]
+    assert (row["molecules"], row["rows"], row["columns"]) == (12, 12 * 28, 4209)
+    assert row["design, GB"] < row["peak, GB"] < 1.5
+
+
 @pytest.mark.filterwarnings("ignore:H has no features", "ignore:alpha at its lower bound")
 def test_water_splits_without_copies(tmp_path):
     from linvop.bench.water import measure_water
@@ -165,6 +173,7 @@ def test_ethanol_says_in_one_line_that_ace_is_missing(tmp_path):
         (("speed", "--n", 1, "--ao", "nonsense"), "nonsense"),
         (("speed", "--write", "nowhere/speed.md"), "the folder nowhere does not exist"),
         (("memory", "--n", 10, "--data", "nowhere"), "expected qm7/qm7_7101.xyz.gz"),
+        (("memory", "--forces", "--data", "nowhere"), "expected rmd17_aspirin/train.xyz"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
