@@ -2,7 +2,8 @@ r"""`Calculator`: a property model as an ASE calculator, with analytic forces.
 
 .. math:: F_A = -dE/dR_A \quad \text{by the adjoint (`linvop.features.adjoint`)}
 
-The model is only read: several calculators, in several threads, may share one.
+The model is only read: several calculators, in several threads, may share one. A calculator holds
+the results of one structure, as ASE's do: each thread needs its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ase.calculators.calculator import Calculator as AseCalculator
 from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 
 from linvop.errors import InputError
+from linvop.io.frames import state_of
 from linvop.models.domain import ExtrapolationWarning
 from linvop.models.loading import load
 from linvop.models.property import PropertyModel
@@ -37,6 +39,8 @@ class Calculator(AseCalculator):
     ----------
     model : PropertyModel, or the path of one
         With an energy, a dipole or both among its targets.
+    label, directory
+        ASE's; nothing is written there.
 
     Raises
     ------
@@ -56,8 +60,14 @@ class Calculator(AseCalculator):
 
     implemented_properties = ["energy", "free_energy", "forces", "dipole"]  # noqa: RUF012 as ASE's
 
-    def __init__(self, model: PropertyModel | str | Path, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(
+        self,
+        model: PropertyModel | str | Path,
+        *,
+        label: str | None = None,
+        directory: str | Path = ".",
+    ) -> None:
+        super().__init__(label=label, directory=directory)
         found = load(model) if isinstance(model, str | Path) else model
         if not isinstance(found, PropertyModel):
             raise InputError(f"model: expected a linvop.PropertyModel, got {type(found).__name__}")
@@ -69,7 +79,8 @@ class Calculator(AseCalculator):
                 f"model: expected an energy or a dipole among its targets, got {names}"
             )
         self.model = found
-        self._is_outside = False
+        self._outside: set[str] = set()
+        self._state: tuple[int, int] | None = None
         of_energy = ["energy", "free_energy", "forces"] if "energy" in known else []
         self.implemented_properties = of_energy + sorted(known - {"energy"})
         if found.has_std:
@@ -92,6 +103,13 @@ class Calculator(AseCalculator):
             raise PropertyNotImplementedError(f"{name}: this model gives {has}")
         return super().get_property(name, atoms, allow_calculation)
 
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """As ASE's; a change of the charge or multiplicity that `info` states is one too."""
+        changes = super().check_state(atoms, tol)
+        if self.results and state_of(atoms, None, None) != self._state:
+            changes.append("info")
+        return changes
+
     def calculate(
         self,
         atoms: Atoms | None = None,
@@ -107,12 +125,14 @@ class Calculator(AseCalculator):
         """
         super().calculate(atoms, properties, system_changes)
         here: Atoms = self.atoms  # type: ignore[assignment]  # set by ASE just now
-        outside: list[str] = []
+        if system_changes:
+            self.results = {}
+        outside: dict[str, str] = {}
         predicted = self.model.evaluate(
             here,
             derivatives=["energy"] if {"forces", "forces_std"} & set(properties) else [],
             std=any(name.endswith("_std") for name in properties),
-            report=outside.append,
+            report=outside.__setitem__,
         )
         if "energy" in predicted:
             self.results["energy"] = self.results["free_energy"] = predicted["energy"]
@@ -121,6 +141,7 @@ class Calculator(AseCalculator):
         for name in ("dipole", "energy_std", "forces_std", "dipole_std"):
             if name in predicted:
                 self.results[name] = predicted[name]
-        if outside and not self._is_outside:  # once, not at every step
-            warnings.warn(outside[0], ExtrapolationWarning, stacklevel=3)
-        self._is_outside = bool(outside)
+        self._state = state_of(here, None, None)
+        for kind in outside.keys() - self._outside:  # once, not at every step
+            warnings.warn(outside[kind], ExtrapolationWarning, stacklevel=3)
+        self._outside = set(outside)

@@ -19,9 +19,10 @@ from linvop.config import FitConfig
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
 from linvop.fit_data import TEST_PART, FitData, fit_data, labels_level, name_of, source_of_test
+from linvop.io import model_file
 from linvop.io.atomic import atomic_text, check_output
 from linvop.io.frame_numbers import frame_numbers
-from linvop.io.hdf5 import json_safe
+from linvop.io.hdf5 import json_safe, refuse_other_kinds
 from linvop.models.metrics import calibration, errors
 from linvop.models.targets import Target
 from linvop.plotting import Errors, Parity, parity_figure
@@ -57,6 +58,8 @@ def check_outputs(folder: Path, names: Iterable[str], force: bool) -> None:
     if folder.exists():
         for name in names:
             check_output(folder / name, force)
+            if name.endswith(".h5"):  # all that fits write under such names
+                refuse_other_kinds(folder / name, model_file.KIND)
     else:
         there = next(parent for parent in folder.absolute().parents if parent.exists())
         check_output(there / folder.name, force=True)

@@ -410,13 +410,13 @@ def test_interrupt_leaves_everything_as_it_was(tmp_path, monkeypatch, stage, exi
     config = write_case(tmp_path)
     if existing:
         (tmp_path / "out").mkdir()
-        (tmp_path / "out/model.h5").write_text("old")
+        (tmp_path / "out/model.h5").write_bytes(b"linvop: HDF5 from byte 512\nold, and damaged")
     before = files(tmp_path)
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    place = {"features": "linvop.models.property.structure_rows",
+    place = {"features": "linvop.models.property_training.structure_rows",
              "plots": "linvop.fitting.parity_figure"}  # fmt: skip
     monkeypatch.setattr(place[stage], interrupt)
     done = run("fit", config, "--force")

@@ -248,12 +248,23 @@ def test_what_stands_there_is_not_replaced_unless_it_is_one(exported, model, tmp
         if not there.exists():
             there.write_text("mine")
         before = there.read_bytes()
-        with pytest.raises(InputError, match=f"{there.name}.*not replaced"):
+        with pytest.raises(
+            InputError, match=f"{there.name}: not replaced: expected an exported model there"
+        ):
             model.export(there, force=True)
         assert there.read_bytes() == before
     with pytest.raises(InputError, match="exists"):
         model.export(exported)
     model.export(exported, force=True)
+    before = exported.read_bytes()
+    with pytest.raises(
+        InputError, match="not replaced: expected a model there, or nothing, got an"
+    ):
+        model.save(exported, force=True)
+    assert exported.read_bytes() == before
+    for damaged in (before[:2000], b""):  # what is lost already may be made anew
+        exported.write_bytes(damaged)
+        model.export(exported, force=True)
 
 
 @pytest.mark.parametrize("name", ["fitted", "rotation", "permutation", "derivatives"])

@@ -17,7 +17,10 @@ __all__ = ["inspect_command"]
 def inspect_command(
     path: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A model, a data set, structures, results (.json)."),
+        typer.Argument(
+            metavar="FILE",
+            help="A model (exported too), a data set, structures, results (.json).",
+        ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -109,6 +112,11 @@ def _exported(path: Path, json: bool) -> None:
     if operator is not None:
         between = ", between Lowdin orbitals" if operator["orthogonal"] else ""
         typer.echo(f"{operator['target']}, added to baseline {operator['baseline']}{between}")
+        sizes = (
+            f"{s} {sum(2 * shell['l'] + 1 for shell in shells)}"
+            for s, shells in operator["shells"].items()
+        )
+        typer.echo(f"AOs of the operator: {', '.join(sizes)} an atom")
     for name, error in model.checks.items():
         typer.echo(f"checked when written: {name}, relative error {error:.1e}")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from linvop.cli.session import guarded, print_json, print_tables, progress_bar
+from linvop.cli.session import guarded, print_json, print_tables, progress_bar, refuse_same
 from linvop.conventions import PROPERTY_UNITS, UNITS
 from linvop.errors import InputError
 
@@ -192,6 +192,7 @@ def predict_command(
         from linvop.models.loading import load
         from linvop.models.property import PropertyModel
 
+        refuse_same(out, structures, model)
         fitted = load(model)
         if not isinstance(fitted, PropertyModel):
             from linvop.cli.operators import predict_operators
@@ -232,13 +233,11 @@ def export_command(
 ) -> None:
     """Write a model for the light runtime (linvop.deploy: NumPy and h5py only)."""
     with guarded("nothing was written"):
-        from linvop.models.effective import EffectiveOperatorModel
         from linvop.models.loading import load
 
+        refuse_same(out, model)
         fitted = load(model)
-        # Of an effective model the operator: what follows from it is linear algebra.
-        one = fitted.operator_ if isinstance(fitted, EffectiveOperatorModel) else fitted
-        errors = one.export(out, force=force)
+        errors = fitted.export(out, force=force)
         if json:
             print_json(errors)
             return

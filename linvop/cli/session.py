@@ -3,17 +3,20 @@ r"""What all commands share: errors in one line, progress on stderr, JSON on std
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from linvop.errors import InputError
 
-__all__ = ["guarded", "pairs", "print_json", "print_tables", "progress_bar"]
+__all__ = ["guarded", "pairs", "print_json", "print_tables", "progress_bar", "refuse_same"]
 
 _INTERRUPTED = 130
 
@@ -27,7 +30,7 @@ def guarded(interrupted: str) -> Iterator[None]:
     interrupted : str
         What Ctrl-C leaves behind, such as "nothing was written".
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _terminated_as_interrupted():
         warnings.simplefilter("default")
         warnings.showwarning = lambda message, *rest, **more: _say(f"warning: {message}")
         try:
@@ -44,6 +47,35 @@ def guarded(interrupted: str) -> Iterator[None]:
         except MemoryError:
             _say("error: out of memory; take fewer columns (kappa, max_degree) or structures")
             raise typer.Exit(2) from None
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, which batch systems send, cleans up as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def refuse_same(out: Path, *inputs: Path) -> None:
+    r"""Refuse to write over what is read.
+
+    Raises
+    ------
+    InputError
+    """
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise InputError(f"{out}: expected another name to write to than what is read, {path}")
 
 
 def _say(text: str) -> None:

@@ -160,8 +160,10 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
         kappa_cost=number(solver, "kappa_cost", 2.0),
         relevance=solver.get("relevance"),
         atom_energies=_energies(solver),
-        force_weight=number(solver, "force_weight", FORCE_WEIGHT),
+        force_weight=solver.get("force_weight", FORCE_WEIGHT),
     )
+    if "force_weight" in solver and not model.with_forces:
+        raise InputError("[solver] force_weight: expected forces = {} in [targets]")
     names = [t.name for t in model.measured]
     units = _of_targets(data, "units", names)
     for name in set(units) & set(PROPERTY_UNITS):
@@ -188,6 +190,16 @@ def _target(name: str, settings: Any) -> Target:
     for key in settings:
         if key not in allowed:
             raise InputError(f"[targets] {name}.{key}: expected one of {listed(allowed)}")
+    if name in PROPERTY_UNITS and "unit" in settings:
+        raise InputError(
+            f"[targets] {name}.unit: predictions are in {PROPERTY_UNITS[name]}; the unit of "
+            f"labels stands in [data]: units = {{ {name} = {settings['unit']!r} }}"
+        )
+    if name == "forces":
+        raise InputError(
+            f"[targets] forces: expected {{}}, got {', '.join(settings)}; their weight is "
+            "force_weight in [solver]"
+        )
     values = dict(settings)
     if "irrep" in values:
         irrep = values["irrep"]

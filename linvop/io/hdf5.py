@@ -28,10 +28,19 @@ import h5py
 import numpy as np
 
 from linvop import __version__
-from linvop.errors import FileFormatError
-from linvop.io.atomic import atomic
+from linvop.errors import FileFormatError, InputError
+from linvop.io.atomic import atomic, check_output
 
-__all__ = ["get_json", "header", "json_safe", "open_checked", "put_json", "seal_of", "write"]
+__all__ = [
+    "get_json",
+    "header",
+    "json_safe",
+    "open_checked",
+    "put_json",
+    "refuse_other_kinds",
+    "seal_of",
+    "write",
+]
 
 _SEAL_BYTES = 512
 _MAGIC = b"linvop: HDF5 from byte 512\n"
@@ -55,9 +64,12 @@ def write(path: str | Path, kind: str, schema: int, force: bool = False) -> Iter
     Raises
     ------
     InputError
-        If `path` exists without `force` (before anything is done), cannot be written, or the
-        disk is full. Whatever is raised, `path` stays as it was and nothing else is left.
+        If `path` exists without `force` (before anything is done) or holds something else
+        than this kind, cannot be written, or the disk is full. Whatever is raised, `path` stays
+        as it was and nothing else is left.
     """
+    check_output(path, force)
+    refuse_other_kinds(path, kind)
     with atomic(path, force) as partial, _Sink(partial) as sink:
         try:
             with h5py.File(sink, "w", userblock_size=_SEAL_BYTES) as file:
@@ -71,6 +83,39 @@ def write(path: str | Path, kind: str, schema: int, force: bool = False) -> Iter
             raise sink.error
         with partial.open("r+b") as raw:
             raw.write(_seal(raw))
+
+
+_ALIKE = ({"model", "operator model"},)
+"""Kinds that replace each other."""
+
+
+def refuse_other_kinds(path: str | Path, kind: str) -> None:
+    r"""Refuse to replace what no file of this kind can be had back from.
+
+    An empty file, and one of linvop's that is damaged, may be replaced.
+
+    Raises
+    ------
+    InputError
+        Naming what is there and what was expected.
+    """
+    path = Path(path)
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as raw:
+        ours = raw.read(len(_MAGIC)) == _MAGIC
+    found = "something else than a file of linvop"
+    if ours:
+        try:
+            _verify(path)
+        except FileFormatError:
+            return
+        with h5py.File(path, "r") as file:
+            there = str(file.attrs["kind"])
+        if there == kind or any({there, kind} <= alike for alike in _ALIKE):
+            return
+        found = _a(there)
+    raise InputError(f"{path}: not replaced: expected {_a(kind)} there, or nothing, got {found}")
 
 
 class _Sink(io.RawIOBase):

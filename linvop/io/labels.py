@@ -70,11 +70,12 @@ def labels(
         a charged molecule about an origin that is not said.
     """
     key = key or name
-    factor = _factor(frames, name, key, unit, source)
+    raws = [find(atoms, key, f"{source}: frame {i}") for i, atoms in enumerate(frames)]
+    # Where no frame has it, that is what is wrong, and not that its unit is not said.
+    factor = 1.0 if all(raw is None for raw in raws) else _factor(frames, name, key, unit, source)
     found = []
-    for i, atoms in enumerate(frames):
+    for i, (atoms, raw) in enumerate(zip(frames, raws, strict=True)):
         where = f"{source}: frame {i}"
-        raw = find(atoms, key, where)
         if raw is None:
             have = ", ".join(_keys(atoms)) or "none"
             raise InputError(f"{where}: no label {key!r} for {name}; there are: {have}")
@@ -105,7 +106,7 @@ def find(atoms: Atoms, key: str, where: str = "structure") -> Any | None:
     values = {place: d[key] for place, d in places.items() if d.get(key) is not None}
     if "calculator" in values:
         check = getattr(atoms.calc, "check_state", None)
-        if check is not None and check(atoms):
+        if check is not None and {"positions", "numbers"} & set(check(atoms)):
             raise InputError(
                 f"{where}: {key} comes from a calculator whose results are for other positions "
                 "or elements; remove atoms.calc or calculate again"

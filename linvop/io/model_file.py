@@ -12,6 +12,7 @@ r"""The HDF5 layout of a fitted linear model; knows arrays and names, not what t
              directions       int64, which of those below (only with covariances)
              scale            (3,) float64: alpha, noise, model (only with covariances), and
                               (5,) with noise and model of derivatives where they were fitted
+             lone             (n_species, p) float64: features of free atoms that are given
     /directions/0/gamma       (p,) float64, and so on: `linvop.regression.uncertainty`
 """
 
@@ -46,6 +47,7 @@ class Part:
     report: dict[str, Any]
     directions: int | None = None
     scale: np.ndarray | None = None
+    lone: np.ndarray | None = None
 
 
 Arrays = dict[str, np.ndarray]
@@ -83,6 +85,8 @@ def write(
             if part.directions is not None:
                 group.create_dataset("directions", data=part.directions)
                 group.create_dataset("scale", data=part.scale)
+            if part.lone is not None:
+                group.create_dataset("lone", data=part.lone, compression="gzip", shuffle=True)
         for k, arrays in enumerate(directions):
             for name, array in arrays.items():
                 file.create_dataset(f"directions/{k}/{name}", data=array)
@@ -109,6 +113,7 @@ def read(path: str | Path) -> tuple[str, list[Part], list[Arrays]]:
                     json.loads(group["report"][()]),
                     int(group["directions"][()]) if "directions" in group else None,
                     group["scale"][()] if "directions" in group else None,
+                    group["lone"][()] if "lone" in group else None,
                 )
                 for group in _in_order(file["parts"])
             ]

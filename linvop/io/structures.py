@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -217,7 +218,25 @@ def _first_fault(text: str) -> str | None:
                 return f"{where}: unknown element {row[0]!r}"
             if species_first and not all(_is_number(x) for x in row[1:4]):
                 return f"{where}: expected a position, got {' '.join(row[1:4])!r}"
+            for name, first, width in _real_columns(rest[0]):
+                if not all(_is_number(x) for x in row[first : first + width]):
+                    got = " ".join(row[first : first + width])
+                    return f"{where}: expected numbers as {name}, got {got!r}"
     return None
+
+
+def _real_columns(comment: str) -> list[tuple[str, int, int]]:
+    """Name, first column and width of what ``Properties=`` says to be real numbers."""
+    found, first = [], 0
+    said = re.search(r"Properties=([\w:]+)", comment)
+    parts = said[1].split(":") if said else []
+    for name, kind, width in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
+        if not width.isdigit():
+            break
+        if kind == "R":
+            found.append((name, first, int(width)))
+        first += int(width)
+    return found
 
 
 def _is_number(text: str) -> bool:

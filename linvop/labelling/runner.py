@@ -14,6 +14,7 @@ from linvop.errors import ConvergenceError, InputError
 from linvop.features.threads import available_cores
 from linvop.io.atomic import check_output
 from linvop.io.frames import charges_and_multiplicities, check_frames
+from linvop.io.hdf5 import refuse_other_kinds
 from linvop.io.record_file import write_records
 from linvop.io.records import Record
 from linvop.labelling import workers as pool
@@ -128,6 +129,7 @@ def label(
     out = check_output(out, force)
     if out.suffix.lower() not in (".h5", ".hdf5"):
         raise InputError(f"{out}: a data set is HDF5; expected a name that ends in .h5")
+    refuse_other_kinds(out, "dataset")
     settings = Settings(
         method=method,
         xc=xc,

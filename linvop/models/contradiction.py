@@ -16,14 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linvop.errors import InputError
 from linvop.regression.ridge import Ridge
 
 __all__ = ["Sample", "contradiction", "sampled", "without_constants"]
 
-_STRUCTURES = 50
+_STRUCTURES = 30
 """Whose rows are kept for the question: a few per cent of those of a fit of a thousand."""
 
-_LEAST = 8
+_LEAST = 5
+_ENOUGH = 15
+_UNRELATED = 0.5
 _CORRELATED = 0.9
 _SLOPES = 0.7, 1.4
 """Taken for 1: eV/Bohr beside eV/Angstrom makes 0.53 or 1.89."""
@@ -76,18 +79,30 @@ def without_constants(y: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def contradiction(sample: Sample, penalty: np.ndarray) -> str | None:
-    """What to say of energies that are a multiple of what the forces make them; None of others."""
+    """What to say of energies that are not what the forces make them; None of others."""
     if len(sample.energies) < _LEAST:
         return None
-    forces = Ridge().fit(
-        sample.force_rows, sample.gradients, penalty=penalty, groups=sample.structures, warn=False
-    )
+    try:
+        forces = Ridge().fit(
+            sample.force_rows,
+            sample.gradients,
+            penalty=penalty,
+            groups=sample.structures,
+            warn=False,
+        )
+    except InputError:  # forces that no column explains
+        return None
     x = without_constants(sample.energy_rows @ forces.coef_, sample.counts)
     y = without_constants(sample.energies, sample.counts)
     xx, yy, xy = float(x @ x), float(y @ y), float(x @ y)
     if not (xx > 0.0 and yy > 0.0):
         return None
     slope, r = xy / xx, xy / np.sqrt(xx * yy)
+    if len(y) >= _ENOUGH and abs(r) < _UNRELATED:
+        return (
+            f"energies have a correlation of only {r:.2f} with what the forces make them: are the "
+            "atoms of positions and forces in one order, and both of one structure?"
+        )
     if abs(r) < _CORRELATED or _SLOPES[0] < slope < _SLOPES[1]:
         return None
     return (

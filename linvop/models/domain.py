@@ -30,7 +30,7 @@ does not find all extrapolation.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +184,7 @@ def warn_outside(
     constants: Iterable[str] = (),
 ) -> None:
     r"""Warn of what `outside_lines` says; parameters are its own."""
-    for line in outside_lines(domain, frames, counts, source, constants):
+    for line in outside_lines(domain, frames, counts, source, constants).values():
         warnings.warn(line, ExtrapolationWarning, stacklevel=3)
 
 
@@ -194,10 +194,10 @@ def outside_lines(
     counts: np.ndarray,
     source: str,
     constants: Iterable[str] = (),
-) -> list[str]:
+) -> dict[str, str]:
     r"""What to say of structures that the training data do not determine, and of those unlike them.
 
-    One line for each of the two, which names the first such frame.
+    A line under "composition" and one under "surroundings", which name the first such frame.
 
     Parameters
     ----------
@@ -211,31 +211,25 @@ def outside_lines(
         The targets with fitted constants of species.
     """
     if domain is None:
-        return []
+        return {}
     names = " and ".join(constants)
     known = domain.determined(counts) if names else np.ones(len(frames), dtype=bool)
-    return list(_lines(domain, frames, known, source, names))
-
-
-def _lines(
-    domain: TrainingDomain, frames: Sequence[Atoms], known: np.ndarray, source: str, names: str
-) -> Iterator[str]:
-    lost = np.flatnonzero(~known)
+    lines, lost = {}, np.flatnonzero(~known)
     if lost.size:
         k, more = int(lost[0]), domain.n_formulas - len(domain.formulas)
         trained = ", ".join(domain.formulas) + (f" and {more} more" if more else "")
-        yield (
+        lines["composition"] = (
             f"{source}: frame {k}: composition {frames[k].get_chemical_formula()} is no "
             f"combination of those trained on ({trained}): its {names} is undetermined"
             + _as_many(lost, len(frames))
         )
-    far = {k: said for k in np.flatnonzero(known).tolist() if (said := domain.outside(frames[k]))}
+    far = {k: said for k, atoms in enumerate(frames) if (said := domain.outside(atoms))}
     if far:
         k = min(far)
-        yield (
-            f"{source}: frame {k}: {far[k]}: the model extrapolates"
-            + _as_many(list(far), len(frames))
+        lines["surroundings"] = f"{source}: frame {k}: {far[k]}: the model extrapolates" + _as_many(
+            list(far), len(frames)
         )
+    return lines
 
 
 def _as_many(which: Sequence[int] | np.ndarray, n: int) -> str:

@@ -330,6 +330,14 @@ class EffectiveOperatorModel:
         self._require_fitted()
         save_effective_model(self, path, force=force)
 
+    def export(self, path: str | Path, *, force: bool = False) -> dict[str, float]:
+        r"""Write the operator for `linvop.deploy` (`OperatorModel.export`).
+
+        What follows from it, orbital energies and dipoles, is linear algebra.
+        """
+        self._require_fitted()
+        return self.operator_.export(path, force=force)
+
     @property
     def ao(self) -> AOBasis:
         """AO basis of the operator."""

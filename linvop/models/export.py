@@ -18,7 +18,7 @@ import numpy as np
 
 from linvop.conventions import BOHR
 from linvop.deploy import SCHEMA, DeployError, Predictor
-from linvop.errors import FileFormatError, InputError
+from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.integrals import System, overlap
 from linvop.io import hdf5
@@ -75,7 +75,8 @@ def export_model(
         If the file exists and ``force`` is not set, or exists and is no exported model; if the
         model is not fitted, or fails a check: nothing is written then.
     """
-    _check_replaced(Path(path), force)
+    check_output(Path(path), force)
+    hdf5.refuse_other_kinds(path, KIND)  # before the work
     model.report()  # refuses a model that is not fitted
     content = _content(model)
     system = _random_structure(model.species_, model.domain_, model.basis, np.random.default_rng(0))
@@ -118,17 +119,6 @@ def _checks(
     if isinstance(model, OperatorModel):
         return OperatorChecks(reader, model)
     return PropertyChecks(reader, model)
-
-
-def _check_replaced(path: Path, force: bool) -> None:
-    """A file in the way must be an exported model too: a fitted one cannot be had back from it."""
-    check_output(path, force)
-    if not path.exists():
-        return
-    try:
-        hdf5.kind_of(path, (KIND,))
-    except FileFormatError as error:
-        raise InputError(f"{error}: not replaced; expected an {KIND} there, or nothing") from error
 
 
 def _property_content(model: PropertyModel) -> _Content:

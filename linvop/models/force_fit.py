@@ -32,7 +32,7 @@ from linvop.features.tangent import structure_tangent
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.models.contradiction import contradiction, sampled, without_constants
-from linvop.models.linear_part import LinearPart, part_of, prior_of
+from linvop.models.linear_part import LinearPart, part_of, prior_of, with_free_atoms
 from linvop.models.training import TrainingSet
 from linvop.regression.calibration import calibrated
 from linvop.regression.ridge import Ridge
@@ -118,6 +118,7 @@ def fit_energies_and_forces(
     with_constants: bool = True,
     columns: np.ndarray | None = None,
     labels: Sequence[object] = (),
+    lone: np.ndarray | None = None,
 ) -> tuple[LinearPart, np.ndarray, np.ndarray]:
     r"""Fit the scalar part of the energy to energies and forces.
 
@@ -127,7 +128,7 @@ def fit_energies_and_forces(
         Of `energy_and_force_rows`; destroyed.
     data : TrainingSet
         With forces, (N, 3).
-    counts, groups, penalty, solver, columns, labels
+    counts, groups, penalty, solver, columns, labels, lone
         As for `linvop.models.linear_part.fit_parts`.
     force_weight : float
     with_constants : bool
@@ -143,9 +144,10 @@ def fit_energies_and_forces(
         raise InputError(f"{data.source}: expected forces, got none")
     sizes = 3 * np.asarray([len(a) for a in data.frames])
     y = np.concatenate([data.values["energy"], -forces.ravel()])
-    fitted = with_constants and data.free_atoms is None
-    free = np.zeros(counts.shape[1]) if data.free_atoms is None else data.free_atoms
-    y[:n] -= counts @ free
+    fitted, free = with_constants and data.free_atoms is None, data.free_atoms
+    if free is not None and lone is not None:
+        y[:n] -= counts @ free
+        rows[:n] -= counts @ lone
     of_structures = np.ones(n) if data.weights is None else data.weights
     common: dict[str, Any] = {
         "constants": np.concatenate([counts, np.zeros((len(y) - n, counts.shape[1]))])
@@ -176,18 +178,27 @@ def fit_energies_and_forces(
         raise InputError(
             f"{data.source}: energies and forces of {n} structures cannot be fitted: {error}"
         ) from error
-    part = part_of(one, None, one.constants_ if fitted else free, labels)
+    part = part_of(one, None, one.constants_ if fitted else np.zeros(counts.shape[1]), labels)
+    if free is not None and lone is not None:
+        part = with_free_atoms(part, free, lone)
     left_out = one.loo_residuals_
     # The solver's own is that of all rows with their weights, in no unit.
-    of_energies = float(np.sqrt(np.nanmean(left_out[:n] ** 2)))
+    of_energies = _weighted_rms(left_out[:n], of_structures)
+    of_atoms = np.repeat(of_structures, sizes) * np.repeat(data.atom_weights, 3)
     part.report["loo_rmse"] = of_energies
-    part.report["loo_rmse_forces"] = float(np.sqrt(np.nanmean(left_out[n:] ** 2)))
-    spread = float(np.sqrt(np.mean(without_constants(y[:n], counts) ** 2)))
+    part.report["loo_rmse_forces"] = _weighted_rms(left_out[n:], of_atoms)
+    spread = _weighted_rms(without_constants(y[:n], counts), of_structures)
     if of_energies > _SUSPECT * spread:
         part.report["contradiction"] = contradiction(sample, prior)
     if part.posterior is not None:
         part = _scaled_apart(part, one, n, common["weights"], force_weight)
     return part, left_out[:n, None], -left_out[n:].reshape(-1, 3)
+
+
+def _weighted_rms(values: np.ndarray, weights: np.ndarray) -> float:
+    """Of what is known: structures that cannot be left out have NaN."""
+    known = np.isfinite(values)
+    return float(np.sqrt(np.average(values[known] ** 2, weights=weights[known])))
 
 
 def _scaled_apart(

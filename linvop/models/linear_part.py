@@ -23,7 +23,7 @@ from linvop.regression.relevance import relevance
 from linvop.regression.ridge import Ridge
 from linvop.regression.uncertainty import Posterior
 
-__all__ = ["LinearPart", "fit_parts", "part_of", "prior_of"]
+__all__ = ["LinearPart", "fit_parts", "part_of", "prior_of", "with_free_atoms"]
 
 _NAMED = 50
 """So many pruned columns are named in a report; all have coefficients of exactly zero."""
@@ -38,13 +38,16 @@ class LinearPart:
     coefficients : (p,) float64
         In the order of ``basis.labels(species, target="structure", irreps=[irrep])``.
     constants : (n_species,) float64
-        Added for each atom; zeros where the part has none.
+        Added for each atom; zeros where the part has none. Of given free atoms
+        ``E_s - c.F_s``, so that they have these energies exactly.
     report : dict
         alpha, effective degrees of freedom, condition number, leave-one-out error ...
     posterior : Posterior or None
         Of this part alone, if the solver keeps the covariance.
     gradient_scale : Scale or None
         Of the variances of derivatives, per Angstrom, where such were fitted.
+    lone : (n_species, p) float64 or None
+        F, the features of free atoms, where their energies are given: columns are ``B - n.F``.
     """
 
     coefficients: np.ndarray
@@ -52,6 +55,7 @@ class LinearPart:
     report: dict[str, Any] = field(default_factory=dict)
     posterior: Posterior | None = None
     gradient_scale: Scale | None = None
+    lone: np.ndarray | None = None
 
     def gradient_variances(self, rows: np.ndarray) -> np.ndarray:
         r"""Variances of derivatives, (n,): of labels if such were fitted, else of predictions.
@@ -86,6 +90,8 @@ class LinearPart:
         if self.posterior is None:
             raise InputError("covariances: expected a fit with Ridge(..., covariance=True)")
         n, m, p = rows.shape
+        if self.lone is not None:
+            rows = rows - (counts @ self.lone)[:, None]
         fitted = len(self.posterior.directions.constants) > 0
         constants = np.repeat(counts, m, axis=0) if fitted else None
         return self.posterior.covariances(rows.reshape(n * m, p), constants, m)[..., 0]
@@ -103,6 +109,7 @@ def fit_parts(
     solver: Ridge,
     columns: np.ndarray | None = None,
     labels: Sequence[object] = (),
+    lone: np.ndarray | None = None,
 ) -> dict[str, tuple[LinearPart, np.ndarray]]:
     r"""Fit one irrep of all targets that have it.
 
@@ -125,6 +132,8 @@ def fit_parts(
         Groups of columns whose relevances are determined, target by target.
     labels : sequence, length p
         Names of the columns, for reports of pruning.
+    lone : (n_species, p) float64, optional
+        Features of free atoms, where the energies of these are given.
 
     Returns
     -------
@@ -136,6 +145,13 @@ def fit_parts(
         Of the solver, with the source and the targets.
     """
     n, width, p = rows.shape
+    if not p:
+        names = ", ".join(t.name for t in targets if irrep in t.irreps)
+        raise InputError(
+            f"{data.source}: {names}: expected features with lam = {irrep[0]}, sigma = "
+            f"{irrep[1]:+d}, got none in this basis; a larger kappa or nu, or an AO basis with "
+            "higher shells, may have some"
+        )
     fitted: dict[str, tuple[LinearPart, np.ndarray]] = {}
     shared = _by_constants(targets, irrep, data)
     jobs = [
@@ -148,8 +164,11 @@ def fit_parts(
     for k, (kind, together) in enumerate(jobs, start=1):
         free = data.free_atoms if kind == "given" else None
         y = _labels_of(together, irrep, data)
-        if free is not None:
+        moved = None
+        if free is not None and lone is not None:
             y = y - (counts @ free)[:, None]
+            moved = counts @ lone
+            flat -= moved
         one = copy(solver)
         common = {
             "constants": counts if kind == "fitted" else None,
@@ -171,11 +190,15 @@ def fit_parts(
             raise InputError(
                 f"{data.source}: {names} of {n} structures cannot be fitted: {error}"
             ) from error
+        if moved is not None and k < len(jobs):
+            flat += moved
         for column, t in enumerate(together):
-            added = np.zeros(counts.shape[1]) if free is None else free
+            added = np.zeros(counts.shape[1])
             if kind == "fitted":
                 added = one.constants_[:, column]
             part = part_of(one, column, added, labels)
+            if free is not None and lone is not None:
+                part = with_free_atoms(part, free, lone)
             fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
     return fitted
 
@@ -199,6 +222,11 @@ def part_of(
         report | _pruned(solver, labels),
         None if posterior is None else posterior.select(column or 0),
     )
+
+
+def with_free_atoms(part: LinearPart, free: np.ndarray, lone: np.ndarray) -> LinearPart:
+    """A part fitted to energies without those of free atoms, by features without theirs."""
+    return replace(part, constants=free - lone @ part.coefficients, lone=lone)
 
 
 def prior_of(

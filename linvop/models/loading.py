@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linvop.errors import InputError
+from linvop.errors import FileFormatError, InputError
 from linvop.io import model_file, operator_file
 from linvop.io.hdf5 import kind_of
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "operator_of"]
 
+_EXPORTED = "exported model"
+
 
 def load(path: str | Path) -> PropertyModel | OperatorModel | EffectiveOperatorModel:
     r"""Read a model that its own `save` wrote.
@@ -25,7 +27,13 @@ def load(path: str | Path) -> PropertyModel | OperatorModel | EffectiveOperatorM
     FileFormatError
         If the file is missing, damaged, foreign, newer, or does not fit this version's basis.
     """
-    if kind_of(path, (model_file.KIND, operator_file.KIND)) == operator_file.KIND:
+    kind = kind_of(path, (model_file.KIND, operator_file.KIND, _EXPORTED))
+    if kind == _EXPORTED:
+        raise FileFormatError(
+            f"{path}: an exported model is read by linvop.deploy.Predictor; expected the fitted "
+            "model that it was made from"
+        )
+    if kind == operator_file.KIND:
         from linvop.models.effective_storage import load_effective_model, stored_settings
         from linvop.models.operator_storage import load_operator_model
 

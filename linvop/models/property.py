@@ -79,8 +79,9 @@ class PropertyModel:
         of the fit. It pays where structures are many for the groups (QM7: better with 1000,
         worse with 300). The leave-one-out error, having seen its labels, is then optimistic.
     atom_energies : mapping of str to float, optional
-        Energies of free atoms in eV, used instead of fitted constants. Structures of a single
-        atom among the training data serve as such too.
+        Energies of free atoms in eV, used instead of fitted constants: with the features F of
+        free atoms, ``E = sum_i [E_s + c.(B_i - F_s)]``, so that the model has them exactly.
+        Neutral structures of a single atom among the training data serve as such too.
     force_weight : float
         Of the squared error of a force component next to that of an energy, Angstrom^2.
 
@@ -176,6 +177,7 @@ class PropertyModel:
         InputError
             For bad structures, missing or bad labels, mixed charge or spin, too few frames.
         """
+        self._check_names(keys, units)
         if force_weights is not None and not self.with_forces:
             raise InputError(
                 "force_weights: expected 'forces' among the targets, got "
@@ -357,7 +359,7 @@ class PropertyModel:
         derivatives: Sequence[str] = (),
         *,
         std: bool = False,
-        report: Callable[[str], None] | None = None,
+        report: Callable[[str, str], None] | None = None,
     ) -> dict[str, Any]:
         r"""Predictions of one structure, as `predict`, and derivatives, V made once for all.
 
@@ -370,7 +372,8 @@ class PropertyModel:
             Also ``<target>_std``, and ``forces_std`` with derivatives of the energy. The latter
             are of labels if forces were fitted, and of predictions otherwise.
         report : callable, optional
-            Called with each line about extrapolation, instead of an `ExtrapolationWarning`.
+            Called with the kind of each line about extrapolation ("composition", "surroundings")
+            and the line, instead of an `ExtrapolationWarning`.
         """
         self._require_fitted()
         if std:
@@ -379,9 +382,11 @@ class PropertyModel:
         frames = check_frames([atoms], source="atoms", species=self.species_)
         require_state(frames, self.state_, "atoms")
         counts = atom_counts(frames, self.species_)
-        for line in outside_lines(self.domain_, frames, counts, "atoms", self._fitted_constants()):
+        constants = self._fitted_constants()
+        lines = outside_lines(self.domain_, frames, counts, "atoms", constants)
+        for kind, line in lines.items():
             if report is not None:
-                report(line)
+                report(kind, line)
             else:
                 warnings.warn(line, ExtrapolationWarning, stacklevel=2)
         features = self._features()
@@ -410,6 +415,7 @@ class PropertyModel:
 
         Free atoms among them are left out, as `fit` does.
         """
+        self._check_names(keys, units)
         frames = check_frames(frames, source=source)
         kept = np.flatnonzero(~free_atoms(frames, self.targets))
         frames = [frames[k] for k in kept]
@@ -487,6 +493,15 @@ class PropertyModel:
             for name, parts in self.parts_.items()
             if any(part.report.get("n_constants") for part in parts.values())
         ]
+
+    def _check_names(self, *given: Mapping[str, str] | None) -> None:
+        """Keys and units are those of targets; another name is a slip that would be ignored."""
+        names = [t.name for t in self.measured]
+        for name in (n for mapping in given for n in mapping or {}):
+            if name not in names:
+                raise InputError(
+                    f"keys, units: expected names among {', '.join(names)}, got {name!r}"
+                )
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.data import atomic_numbers
 
 from linvop.basis.words import Irrep
+from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
 from linvop.features.memory import require_memory
+from linvop.integrals import System
 from linvop.models.domain import TrainingDomain, training_domain
 from linvop.models.force_fit import energy_and_force_rows, fit_energies_and_forces
 from linvop.models.linear_part import LinearPart, fit_parts
@@ -26,7 +29,7 @@ from linvop.regression.prior import label_prior, shell_groups
 if TYPE_CHECKING:
     from linvop.models.property import PropertyModel
 
-__all__ = ["Trained", "trained"]
+__all__ = ["Trained", "lone_atoms", "trained"]
 
 _SOLVER_COPIES = 2
 """Rows, in units of those of one irrep, that a fit holds beside them; `linvop bench memory`."""
@@ -100,7 +103,10 @@ def trained(
             "solver": model.solver,
             "columns": None if model.relevance is None else shell_groups(labels),
             "labels": labels,
+            "lone": None,
         }
+        if irrep == (0, 1) and data.free_atoms is not None:
+            settings["lone"] = lone_atoms(model.basis, data.species)
         of_rows, others = rows.pop(irrep), model.targets
         fitted: Fitted = {}
         if model.with_forces and irrep == (0, 1):
@@ -116,6 +122,13 @@ def trained(
             found.parts[name][irrep], found.left_out[name][irrep] = part, residuals
             warn_of_alpha(f"{name}, lam = {irrep[0]}", part.report)
     return found
+
+
+def lone_atoms(basis: Basis, species: tuple[str, ...]) -> np.ndarray:
+    r"""Scalar features of free atoms, (n_species, p)."""
+    features = basis.compile(species, ((0, 1),), "structure")
+    systems = (System((atomic_numbers[s],), np.zeros((1, 3)), basis.ao_basis) for s in species)
+    return np.stack([features.structure(one)[0, 1][0] for one in systems])
 
 
 def _with_forces(

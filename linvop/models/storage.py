@@ -68,6 +68,7 @@ def save_property_model(model: PropertyModel, path: str | Path, *, force: bool =
                     [str(label) for label in _labels(basis, model.species_, irrep)],
                     part.report,
                     *directions.place(part),
+                    part.lone,
                 )
             )
     model_file.write(path, json.dumps(json_safe(settings)), parts, directions.arrays(), force=force)
@@ -118,6 +119,7 @@ def load_property_model(path: str | Path) -> PropertyModel:
             part.report,
             _posterior(part, directions),
             _gradient_scale(part),
+            part.lone,
         )
     return model
 

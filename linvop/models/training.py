@@ -2,6 +2,7 @@ r"""Training data of a property model: label arrays, free atoms set apart, what 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
-from linvop.io.frame_numbers import frame_numbers
+from linvop.io.frame_numbers import frame_numbers_of_errors
 from linvop.io.frames import charges_and_multiplicities, in_state
 from linvop.io.structures import check_frames, labels, require_one_state
 from linvop.models.targets import Target
@@ -31,6 +32,9 @@ __all__ = [
 
 _SAME_ENERGY = 1e-3
 """eV, by which energies of one free atom may differ."""
+
+_LARGEST_BINDING = 20.0
+"""eV per atom; diamond has 7.4."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,14 @@ def training_set(
     values = {t.name: label_array(t, frames, keys, units, source) for t in targets}
     weights = _checked_weights(weights, len(frames))
     free = free_atoms(frames, targets)
-    known = _energies_of(frames, free, values, source) | dict(atom_energies or {})
+    known = _energies_of(frames, free, values, source)
+    _refuse_other(known, atom_energies or {}, source)
+    known |= dict(atom_energies or {})
     kept = np.flatnonzero(~free)
     if len(kept) < len(frames):
         source = f"{source} (without its {len(frames) - len(kept)} free atoms)"
     if state is not None:
-        with frame_numbers(kept):
+        with frame_numbers_of_errors(kept):
             chosen, source = in_state([frames[k] for k in kept], state, source)
         kept = kept[chosen]
     given, frames = frames, [frames[k] for k in kept]
@@ -115,17 +121,22 @@ def training_set(
                 f"{source}: {name} is {np.array2string(value[0])} in all {len(value)} "
                 "structures; expected values that vary"
             )
-    with frame_numbers(kept):
+    with frame_numbers_of_errors(kept):
         found = require_one_state(frames, source)
         of_atoms = force_labels(frames, keys, units, source) if forces else None
+    if of_atoms is not None and not any(f.any() for f in of_atoms):
+        raise InputError(f"{source}: forces are zero in all {len(frames)} structures")
     species = ordered_species(z for a in frames for z in set(a.numbers.tolist()))
+    of_free = _free_atoms(known, species, source)
+    if of_free is not None and "energy" in values:
+        _warn_of_atomisation(values["energy"] - atom_counts(frames, species) @ of_free, frames)
     return TrainingSet(
         frames,
         values,
         None if weights is None else weights[kept],
         species,
         found,
-        _free_atoms(known, species, source),
+        of_free,
         source,
         kept,
         None if of_atoms is None else np.concatenate(of_atoms),
@@ -159,6 +170,27 @@ def _energies_of(
                 f"{before:.6g} and {energy:.6g} eV; expected one energy for each species"
             )
     return {symbol: energy for symbol, (_, energy) in known.items()}
+
+
+def _refuse_other(known: Mapping[str, float], given: Mapping[str, float], source: str) -> None:
+    """Energies of free atoms that stand in the data and are given must be the same."""
+    for s in known.keys() & given.keys():
+        if abs(known[s] - given[s]) > _SAME_ENERGY:
+            raise InputError(
+                f"{source}: the free {s} atom has the energy {known[s]:.6g} eV, and atom_energies "
+                f"says {given[s]:.6g}; expected one of the two"
+            )
+
+
+def _warn_of_atomisation(energies: np.ndarray, frames: Sequence[Atoms]) -> None:
+    """Warn of bonds that no molecule has: energies of free atoms in another unit, or level."""
+    per_atom = np.median(np.abs(energies) / [len(a) for a in frames])
+    if per_atom > _LARGEST_BINDING:
+        warnings.warn(
+            f"energies lie {per_atom:.3g} eV per atom from those of the free atoms, which is more "
+            f"than molecules have (up to {_LARGEST_BINDING:.0f}): are both in eV and of one level?",
+            stacklevel=5,
+        )
 
 
 def atom_counts(frames: Sequence[Atoms], species: Sequence[str]) -> np.ndarray:

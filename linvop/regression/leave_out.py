@@ -36,9 +36,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from linvop.errors import InputError
+from linvop.features.threads import one_blas_thread
 from linvop.regression.factorisation import Factorisation
 from linvop.regression.projection import ConstantsProjection
 
@@ -148,7 +148,7 @@ class LeaveGroupsOut:
         total = np.zeros(len(alphas))
         # Products of the size of a cache: threads would wait for each other more than work, and
         # on a busy machine (two cores, load 6) made the search 30 times slower.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             for bucket in self._buckets:
                 for _, x in self._solutions(bucket, alphas, targets):
                     total += np.einsum("qmg,qmg->q", x, x)
@@ -157,7 +157,7 @@ class LeaveGroupsOut:
     def residuals(self, alphas: np.ndarray) -> np.ndarray:
         """Return y minus its prediction without its group, (n, t), at one alpha a target."""
         out = np.full((len(self._sqrt_w), len(alphas)), np.nan)
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             for bucket in self._buckets:
                 for part, x in self._solutions(bucket, alphas, np.arange(len(alphas))):
                     out[bucket.rows[part]] = np.einsum("mij,qmj->miq", bucket.turn[part], x)
@@ -176,7 +176,7 @@ class LeaveGroupsOut:
         unique, inverse = np.unique(alphas, return_inverse=True)
         out = np.full((len(self._sqrt_w), len(unique)), np.nan)
         D = unique / (self._s2[:, None] + unique)
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             for bucket in self._buckets:
                 for part in self._chunks(bucket.rows):
                     M = self._turned_blocks(bucket, part, D)

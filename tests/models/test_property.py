@@ -11,7 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from linvop.errors import InputError
 from linvop.features.basis import Basis
+from linvop.models.loading import load
 from linvop.models.property import PropertyModel
+from linvop.models.property_training import lone_atoms
+from linvop.models.property_values import values_of_rows
 from linvop.models.targets import Target
 from linvop.regression.ridge import Ridge
 
@@ -129,18 +132,59 @@ def free_atom(symbol: str, energy: float) -> Atoms:
     return atoms
 
 
-def test_free_atoms_given_or_found_are_the_constants(waters):
+def test_free_atoms_given_or_found_have_their_energies(waters, tmp_path):
     given = PropertyModel(BASIS, "energy", atom_energies={"H": -13.0, "O": -1970.0})
     given.fit(waters[:60])
     found = PropertyModel(BASIS, "energy")
     found.fit([free_atom("O", -1970.0), *waters[:60], free_atom("H", -13.0)])
     for m in (given, found):
         assert m.n_train_ == 60
-        np.testing.assert_array_equal(m.parts_["energy"][0, 1].constants, [-13.0, -1970.0])
+        rows = lone_atoms(BASIS, m.species_)[:, None]
+        alone = values_of_rows(m.targets, m.parts_, {(0, 1): rows}, np.eye(2))
+        np.testing.assert_allclose(alone["energy"], [-13.0, -1970.0], rtol=1e-12)
     a, b = given.predict_arrays(waters[60:])["energy"], found.predict_arrays(waters[60:])["energy"]
     np.testing.assert_array_equal(a, b)
     with pytest.raises(InputError, match="not for O"):
         PropertyModel(BASIS, "energy", atom_energies={"H": -13.0}).fit(waters[:60])
+    with pytest.raises(InputError, match="the free O atom has the energy -1970 eV, and atom_ener"):
+        PropertyModel(BASIS, "energy", atom_energies={"H": -13.0, "O": -1971.0}).fit(
+            [free_atom("O", -1970.0), *waters[:60]]
+        )
+    sure = PropertyModel(
+        BASIS, "energy", Ridge(covariance=True), atom_energies={"H": -13.0, "O": -1970.0}
+    ).fit(waters[:60])
+    sure.save(tmp_path / "m.h5")
+    for name, value in sure.predict_arrays(waters[60:70], std=True).items():
+        again = load(tmp_path / "m.h5").predict_arrays(waters[60:70], std=True)[name]
+        np.testing.assert_array_equal(value, again)
+    z = value_error(sure, waters[60:]) / sure.predict_arrays(waters[60:], std=True)["energy_std"]
+    assert 0.2 < np.median(np.abs(z)) < 2
+    with pytest.warns(UserWarning, match="eV per atom from those of the free atoms"):
+        PropertyModel(BASIS, "energy", atom_energies={"H": -0.5, "O": -75.0}).fit(waters[:60])
+
+
+def value_error(model, frames):
+    true = np.array([a.get_potential_energy() for a in frames])
+    return model.predict_arrays(frames)["energy"] - true
+
+
+def test_names_of_keys_and_units_are_those_of_targets(waters):
+    for given in ({"units": {"energie": "Hartree"}}, {"keys": {"dipole": "d"}}):
+        with pytest.raises(InputError, match="expected names among energy, got '(energie|dipole)'"):
+            PropertyModel(BASIS, "energy").fit(waters[:60], **given)
+    fitted = PropertyModel(BASIS, "energy").fit(waters[:60])
+    with pytest.raises(InputError, match="expected names among energy, got 'force'"):
+        fitted.score(waters[60:], units={"force": "Hartree/Bohr"})
+
+
+def test_a_target_without_columns_is_named(waters):
+    axial = Target("chi", irrep=(0, -1))
+    for atoms in waters[:20]:
+        atoms.info["chi"] = [float(atoms.positions[0, 0])]
+    with pytest.raises(
+        InputError, match=r"chi: expected features with lam = 0, sigma = -1, got no"
+    ):
+        PropertyModel(Basis("sto-3g", kappa=1), axial).fit(waters[:20])
 
 
 def test_s_shells_without_angles_warn(waters):
