@@ -46,8 +46,9 @@ _P_ORDER = (1, 2, 0)
 _CHECK = 1e-10
 """Agreement, relative, with what the file says about its own input."""
 
-_SYMMETRIC, _SAME_AOS = 1e-8, 1e-3
-_AOS = "atoms or AOs in another order, or another basis"
+_SYMMETRIC, _SAME_AOS, _SMALLEST = 1e-8, 1e-3, 1e-10
+_OWN, _TINY = 0.999, 1e-9
+_AOS = "another unit, other nuclei or AOs than the model's, or another order of them"
 _PAIRS = 64
 """Pairs worked on at a time."""
 
@@ -141,7 +142,9 @@ class Predictor:
         ------
         DeployError
             For a model of an operator; other shapes or species; matrices that are not real,
-            finite and symmetric; AOs that are not those of these atoms.
+            finite and symmetric; a V that does not attract as these nuclei do, an S of other atoms.
+            The order of components within a shell cannot be seen: compare your V and S of the
+            file's own example (docs/format.md, `check`).
         """
         if not self.targets:
             raise DeployError(f"{self.path}: a model of an operator: call operator instead")
@@ -149,10 +152,8 @@ class Predictor:
         pieces = zip(self._tables, one.rows, strict=True)
         y = np.sum([self._values(t, one, r, r, metric).sum(axis=0) for t, r in pieces], axis=0)
         ends = np.cumsum([np.prod(t["shape"], dtype=int) for t in self.targets.values()])
-        found = {}
-        for (name, t), part in zip(self.targets.items(), np.split(y, ends), strict=False):
-            found[name] = part.reshape(t["shape"]) if t["shape"] else float(part[0])
-        return found
+        parts = zip(self.targets.items(), np.split(y, ends), strict=False)
+        return {n: x.reshape(t["shape"]) if t["shape"] else float(x[0]) for (n, t), x in parts}
 
     def derivatives(
         self,
@@ -178,8 +179,8 @@ class Predictor:
             _backward(table, one, rows, metric, weights, *by)
         by_V, by_S = metric.backward(*by)
         back = np.argsort(one.order)
-        by_V = by_V[:, back[:, None], back]
-        return by_V, None if by_S is None else by_S[back[:, None], back]
+        by_S = None if by_S is None else by_S[back[:, None], back]
+        return by_V[:, back[:, None], back], by_S
 
     def operator(
         self,
@@ -187,7 +188,7 @@ class Predictor:
         V: Array,
         S: Array | None = None,
         *,
-        baseline: Array | None = None,
+        baseline: Array | float | None = None,
         overlap: Array | None = None,
         positions: Array | None = None,
     ) -> Array:
@@ -198,7 +199,8 @@ class Predictor:
         numbers, V, S
             As for `predict`.
         baseline : (n, n) or (spin_channels, n, n) float64
-            What the model corrects (`operator_settings`), in the AOs of the operator.
+            What the model corrects (`operator_settings`), in the AOs of the operator; 0 for the
+            correction alone.
         overlap : (n, n) float64
             Of the AOs of the operator, if the model is ``orthogonal``.
         positions : (n_atoms, 3) float64, Angstrom
@@ -217,6 +219,8 @@ class Predictor:
         settings = self.operator_settings
         if settings is None:
             raise DeployError(f"{self.path}: a model of properties: call predict instead")
+        if baseline is None and settings["baseline"] != "none":
+            raise DeployError(f"baseline: the model corrects {settings['baseline']!r}, got None")
         one, metric = self._start(numbers, V, S)
         near = ~np.eye(len(one.kinds), dtype=bool)
         if settings["cutoff"] is not None:
@@ -251,7 +255,7 @@ class Predictor:
             inverse_root, root, *_ = _roots(_matrix("overlap", overlap, (n, n)))
             T = root if settings["target"] == "fock" else inverse_root
             out = _symmetric(T @ out @ T)
-        if baseline is not None:
+        if baseline is not None and not (np.isscalar(baseline) and baseline == 0):
             shape = (n, n) if np.ndim(baseline) == 2 else out.shape
             out = out + _matrix("baseline", baseline, shape)
         return out if channels > 1 else out[0]
@@ -260,14 +264,14 @@ class Predictor:
 
     def _kinds(self, numbers: Sequence[int]) -> Array:
         known = {int(table.number): k for k, table in enumerate(self._tables)}
-        z = np.asarray(numbers)
-        if z.ndim != 1 or not len(z):
-            raise DeployError(f"numbers: expected at least one atom, got {numbers!r}")
-        for atom, x in enumerate(z.tolist()):
-            if x not in known:
+        z = list(np.atleast_1d(np.asarray(numbers, dtype=object)))
+        if not z:
+            raise DeployError("numbers: expected at least one atom, got none")
+        for atom, x in enumerate(z):
+            if not isinstance(x, int | np.integer) or x not in known:
                 expected = ", ".join(f"{n} ({s})" for n, s in zip(known, self.species, strict=True))
                 raise DeployError(f"atom {atom}: atomic number {x!r}; this model knows {expected}")
-        return np.asarray([known[x] for x in z.tolist()])
+        return np.asarray([known[int(x)] for x in z])
 
     def _structure(self, numbers: Sequence[int]) -> Space:
         """Channel order of the AOs, the slice of each channel, rows of each species' atoms."""
@@ -297,26 +301,32 @@ class Predictor:
         one = self._structure(numbers)
         n, q = len(one.order), one.order
         V = _matrix("V", V, (len(self.sources), n, n))[:, q[:, None], q]
-        if self.metric == "ao":
-            return one, _Metric("ao", V, None)
-        S = _matrix("S", S, (n, n))[q[:, None], q]
+        S = None if S is None and self.metric == "ao" else _matrix("S", S, (n, n))[q[:, None], q]
+        charge = float(np.sum(numbers))
         for table, rows, atoms in zip(self._tables, one.rows, one.atoms, strict=True):
-            off = np.abs(S[rows[:, :, None], rows[:, None, :]] - table.overlap).max(axis=(1, 2))
-            if (off > _SAME_AOS).any():
-                raise DeployError(f"S: atom {atoms[off.argmax()]} has not the model's AOs: {_AOS}")
-        return one, _Metric(self.metric, V, S)
+            own, got = table.attraction[:, None], V[:, rows, rows]
+            low = (1 + 4 * (charge / table.number - 1)) * own
+            bad = np.argwhere((got > _OWN * own + _TINY) | ((got < low) & (own < 0)))
+            if len(bad):
+                z, k, x = bad[0]
+                said = f"{got[z, k, x]:.3g}, expected {low[z, 0, x]:.3g} to {own[z, 0, x]:.3g}"
+                raise DeployError(f"V: atom {atoms[k]}: on the diagonal {said}: {_AOS}")
+            of_atoms = table.overlap if S is None else S[rows[:, :, None], rows[:, None, :]]
+            bad = np.argwhere(np.abs(of_atoms - table.overlap) > _SAME_AOS)
+            if len(bad):
+                raise DeployError(f"S: atom {atoms[bad[0][0]]} has not the model's AOs: {_AOS}")
+        return one, _Metric(self.metric, V, None if self.metric == "ao" else S)
 
     def _weights(self, target: str, component: tuple[int, ...]) -> Array:
         """1 for that component among all numbers, 0 for the others."""
         if target not in self.targets:
-            raise DeployError(f"target: expected one of {', '.join(self.targets)}, got {target!r}")
+            known = list(self.targets) or "none, as of an operator"
+            raise DeployError(f"target: expected one of {known}, got {target!r}")
         parts = [np.zeros(t["shape"]) for t in self.targets.values()]
         chosen = parts[list(self.targets).index(target)]
         if np.ndim(component) != 1 or component not in np.ndindex(chosen.shape):
-            raise DeployError(
-                f"component: expected an index of shape {chosen.shape}, got {component!r}"
-            )
-        chosen[component] = 1.0
+            raise DeployError(f"component: expected an index of {chosen.shape}, got {component!r}")
+        chosen[tuple(map(int, component))] = 1.0
         return np.concatenate([x.ravel() for x in parts])
 
     # -- the work --------------------------------------------------------------------------
@@ -348,7 +358,7 @@ class Predictor:
         numbers, V, S = known["numbers"].tolist(), known["V"], known.get("S")
         if self.operator_settings is not None:
             more = {name: known.get(name) for name in ("overlap", "positions")}
-            found = {"values": self.operator(numbers, V, S, **more).ravel()}
+            found = {"values": self.operator(numbers, V, S, baseline=0, **more).ravel()}
         else:
             values = self.predict(numbers, V, S)
             found = {"values": np.concatenate([np.ravel(x) for x in values.values()])}
@@ -358,10 +368,8 @@ class Predictor:
         for what, value in found.items():
             error, size = np.abs(value - known[what]).max(), np.abs(known[what]).max()
             if not error <= _CHECK * size:
-                raise DeployError(
-                    f"{self.path}: the self-check of {what} fails on this machine: largest "
-                    f"difference {error:.1e} of values up to {size:.1e}"
-                )
+                said = f"differences up to {error:.1e} of values up to {size:.1e}"
+                raise DeployError(f"{self.path}: the self-check of {what} fails here: {said}")
 
 
 class _Metric:
@@ -372,8 +380,7 @@ class _Metric:
     """
 
     def __init__(self, metric: str, V: Array, S: Array | None) -> None:
-        self.metric, self.V = metric, V
-        self.matrices = V, V, V
+        self.metric, self.V, self.matrices = metric, V, (V, V, V)
         if S is not None:
             X, _, self.s, self.U = _roots(S)
             XVX = _symmetric(X @ V @ X)
@@ -470,7 +477,7 @@ def _couplings(
     """Couplings of words, (n, n_couplings), and the words."""
     W = np.empty((len(factors["channel"]), *blocks.shape[1:]))
     for w, c, h, t in _factor_words(factors):
-        own = one.channel[c]
+        own = slice(None) if h < 0 else one.channel[c]  # without groups c is a source
         W[w] = blocks[c] if h < 0 else left[h][..., own] @ right[t][..., own].swapaxes(1, 2)
     entries = W[factors["word"], :, factors["x"], factors["y"]] * factors["value"][:, None]
     A = np.zeros((int(factors["n_couplings"]), blocks.shape[1]))
@@ -529,8 +536,8 @@ def _width(table: Space) -> int:
 def _roots(S: Array) -> tuple[Array, Array, Array, Array]:
     """``S^-1/2``, ``S^1/2``, eigenvalues and eigenvectors."""
     s, U = np.linalg.eigh(S)
-    if s[0] <= 0:
-        raise DeployError(f"S: expected a positive matrix, got an eigenvalue {s[0]:.1e}")
+    if s[0] < _SMALLEST:
+        raise DeployError(f"S: expected eigenvalues above {_SMALLEST:.0e}, got {s[0]:.1e}")
     return (U / np.sqrt(s)) @ U.T, (U * np.sqrt(s)) @ U.T, s, U
 
 
@@ -549,7 +556,8 @@ def _array(name: str, values: Any, shape: tuple[int, ...]) -> Array:
         got = "None" if values is None else f"{found.dtype} of {found.shape}"
         raise DeployError(f"{name}: expected real numbers of shape {shape}, got {got}")
     if not np.isfinite(found).all():
-        raise DeployError(f"{name}: expected finite numbers")
+        place = np.argwhere(~np.isfinite(found))[0].tolist()
+        raise DeployError(f"{name}: expected finite numbers, got {found[*place]} at {place}")
     return found.astype(float)
 
 
@@ -591,7 +599,5 @@ def _require_kind(file: h5py.File, path: str) -> None:
     if kind != "exported model":
         raise DeployError(f"{path}: expected an exported model (linvop export), got {kind!r}")
     if schema > SCHEMA:
-        raise DeployError(
-            f"{path}: schema {schema}, written by linvop {file.attrs.get('linvop')}; this reader "
-            f"knows up to {SCHEMA}: a newer one is needed"
-        )
+        by = f"written by linvop {file.attrs.get('linvop')}"
+        raise DeployError(f"{path}: schema {schema}, {by}; this newer one needs a newer reader")

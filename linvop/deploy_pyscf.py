@@ -19,6 +19,10 @@ __all__ = ["forces", "matrices", "operator", "predict"]
 _SAP = "sapgraspsmall"
 
 
+_BLOCK_BYTES = 64e6
+"""Of integrals by nucleus that are held at once."""
+
+
 def predict(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> dict[str, Any]:
     """Predictions for atoms at positions, (n_atoms, 3) Angstrom."""
     return model.predict(numbers, *matrices(model, numbers, positions))
@@ -26,6 +30,8 @@ def predict(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> 
 
 def forces(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> np.ndarray:
     """Minus the derivatives of the energy, (n_atoms, 3) eV/Angstrom."""
+    if model.operator_settings is not None:
+        raise DeployError(f"{model.path}: a model of an operator, which has no forces")
     mol = _molecule(model, numbers, positions, model.shells)
     V, S = _matrices(model, mol)
     G_V, G_S = model.derivatives(numbers, V, S)
@@ -37,14 +43,22 @@ def forces(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> n
 
     for source, G in zip(model.sources, G_V, strict=True):
         weights = -charges * _own(mol, source)
-        with mol.with_short_range_coulomb(_omega(source)):
-            D = mol.intor("int1e_grids_ip", grids=mol.atom_coords())  # (3, nuclei, mu, nu)
-        t = 2 * np.einsum("xkmn,mn,k->xkm", D, G, weights)
-        out += by_aos(t.sum(axis=1)) - t.sum(axis=2).T
+        for nuclei in _pieces(mol, 3):
+            with mol.with_short_range_coulomb(_omega(source)):
+                D = mol.intor("int1e_grids_ip", grids=mol.atom_coords()[nuclei])
+            t = 2 * np.einsum("xkmn,mn,k->xkm", D, G, weights[nuclei])  # D (3, nuclei, mu, nu)
+            out += by_aos(t.sum(axis=1))
+            out[nuclei] -= t.sum(axis=2).T
     if G_S is not None:
         t = 2 * np.einsum("xmn,mn->xm", mol.intor("int1e_ipovlp"), G_S)
         out += by_aos(t)
     return out / model.settings["bohr"]
+
+
+def _pieces(mol: Any, components: int) -> list[slice]:
+    """Nuclei of which all integrals fit into a block of memory."""
+    step = max(1, int(_BLOCK_BYTES // (8 * components * mol.nao_nr() ** 2)))
+    return [slice(k, k + step) for k in range(0, mol.natm, step)]
 
 
 def operator(model: Predictor, numbers: Sequence[int], positions: np.ndarray) -> np.ndarray:
@@ -112,12 +126,14 @@ def matrices(
 
 
 def _matrices(model: Predictor, mol: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    V = []
-    for source in model.sources:
-        with mol.with_short_range_coulomb(_omega(source)):
-            of_nuclei = mol.intor("int1e_grids", grids=mol.atom_coords())
-        V.append(np.tensordot(-mol.atom_charges() * _own(mol, source), of_nuclei, 1))
-    return np.stack(V), None if model.metric == "ao" else mol.intor("int1e_ovlp")
+    V = np.zeros((len(model.sources), mol.nao_nr(), mol.nao_nr()))
+    for source, out in zip(model.sources, V, strict=True):
+        weights = -mol.atom_charges() * _own(mol, source)
+        for nuclei in _pieces(mol, 1):
+            with mol.with_short_range_coulomb(_omega(source)):
+                of_nuclei = mol.intor("int1e_grids", grids=mol.atom_coords()[nuclei])
+            out += np.tensordot(weights[nuclei], of_nuclei, 1)
+    return V, None if model.metric == "ao" else mol.intor("int1e_ovlp")
 
 
 def _molecule(
@@ -129,15 +145,19 @@ def _molecule(
     """Atoms with some AOs; one charge where electrons are odd in number: no integral knows it."""
     from pyscf import gto
 
+    if not isinstance(model, Predictor):
+        raise DeployError(f"model: expected a linvop.deploy.Predictor, got {model!r:.60}")
     model.n_ao(numbers)  # refuses species that the model does not know
     try:
         positions = np.asarray(positions, dtype=float)
     except (TypeError, ValueError) as error:
         raise DeployError(f"positions: expected numbers, got {positions!r:.60}") from error
-    if positions.shape != (len(numbers), 3) or not np.isfinite(positions).all():
+    if positions.shape != (len(numbers), 3):
+        raise DeployError(f"positions: expected shape ({len(numbers)}, 3), got {positions.shape}")
+    bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
+    if len(bad):
         raise DeployError(
-            f"positions: expected finite numbers of shape ({len(numbers)}, 3), "
-            f"got shape {positions.shape}"
+            f"positions: atom {bad[0]}: expected finite numbers, got {positions[bad[0]].tolist()}"
         )
     basis = {
         s: [

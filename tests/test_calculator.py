@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import units
+from ase import Atoms, units
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_forces
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 from ase.vibrations import Vibrations
+from threadpoolctl import threadpool_info
 
 import linvop
 from linvop.errors import InputError
@@ -114,6 +115,41 @@ def test_one_warning_outside_the_training_data(water):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         water.get_potential_energy()
+    far = water.positions[1].copy()
+    water.positions[1] /= 4.4
+    water.get_potential_energy()
+    water.positions[1] = far
+    with pytest.warns(ExtrapolationWarning):  # it had come back
+        water.get_potential_energy()
+
+
+def test_undetermined_compositions_do_not_hide_what_is_far(model):
+    atoms = Atoms("H2", [[0, 0, 0], [0, 0, 0.8]])
+    atoms.calc = linvop.Calculator(model)
+    with pytest.warns(ExtrapolationWarning, match="composition H2 is no combination"):
+        atoms.get_potential_energy()
+    water = Atoms("H2O", [[0, 0, 0.8], [0, 0, 0], [0, 0, 9.0]])
+    water.calc = linvop.Calculator(model)
+    with pytest.warns(ExtrapolationWarning, match="the model extrapolates"):
+        water.get_potential_energy()
+
+
+def test_results_are_of_these_atoms(water, model):
+    """Another charge is another structure, and what was not asked for again is not kept."""
+    water.get_forces()
+    water.info["charge"] = 1
+    with pytest.raises(InputError, match="multiplicity|charge 1"):
+        water.get_potential_energy()
+    del water.info["charge"]
+    calculator = linvop.Calculator(model)
+    calculator.calculate(water, ["forces"])
+    assert "forces" in calculator.results
+    other = water.copy()
+    other.positions[0] += 0.1
+    calculator.calculate(other, ["energy"])
+    assert "forces" not in calculator.results
+    with pytest.raises(TypeError, match="workers"):
+        linvop.Calculator(model, workers=4)
 
 
 def test_threads_share_a_model(frames, model):
@@ -136,9 +172,19 @@ def test_threads_share_a_model(frames, model):
     own = np.arange(40) % 4 > 0
     np.testing.assert_allclose(np.array(found)[own], expected[own], rtol=1e-13)
     assert sum(w.category is ExtrapolationWarning for w in caught) == 10
+    # Fits too, with free atoms, which make frames of a part have other numbers than in the file.
+    free = [Atoms("H"), Atoms("O")]
+    for atoms, energy in zip(free, (-13.0, -2000.0), strict=True):
+        atoms.info["energy"] = energy
+
+    def fit(k: int) -> None:
+        linvop.PropertyModel(BASIS).fit([*free, *frames[k : k + 30]])
+
+    threads = [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda k: linvop.PropertyModel(BASIS).fit(frames[k : k + 30]), range(8)))
+        list(pool.map(fit, range(8)))
     assert warnings.filters == before
+    assert threads == [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
 
 
 def test_what_is_refused(water, frames):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -32,6 +34,15 @@ CASES += [
     {"metric": "lowdin", "kappa": 2, "resolution": "species", "sources": "species"},
     {"metric": "lowdin", "kappa": 2, "nu": 3, "max_degree": (None, 5, 4)},
     {"metric": "ao", "kappa": 1, "nu": 2, "max_degree": (None, 5)},
+    # More sources than channels: without groups a word's channel is its source.
+    {
+        "metric": "lowdin",
+        "kappa": 1,
+        "nu": 2,
+        "max_degree": (None, 4),
+        "resolution": "total",
+        "screening": (None, 0.3),
+    },
 ]
 TARGETS = ("energy", "dipole", linvop.Target("theta", rank=2))
 
@@ -159,7 +170,7 @@ def resealed(path, change) -> None:
 
 def test_newer_foreign_and_wrong_files_are_refused(exported, model, tmp_path):
     resealed(exported, lambda file: file.attrs.__setitem__("schema", 99))
-    with pytest.raises(DeployError, match="schema 99.*newer"):
+    with pytest.raises(DeployError, match="schema 99, written by linvop .* needs a newer reader"):
         Predictor(exported)
     model.export(exported, force=True)
 
@@ -176,8 +187,9 @@ def test_newer_foreign_and_wrong_files_are_refused(exported, model, tmp_path):
 
 def test_bad_input_is_named(exported):
     runtime = Predictor(exported)
-    n = runtime.n_ao([8, 1, 1])
-    V, S = np.eye(n), np.eye(n)
+    system = System.from_atoms(molecule("H2O"), linvop.AOBasis("6-31g"))
+    V, S = potential(system), overlap(system)
+    runtime.predict([8, 1, 1], V, S)
     for given, message in (
         (([8, 1, 7], V, S), "atom 2: atomic number 7; this model knows 1 .H., 8 .O."),
         (([8, 1, 1], V[1:], S), r"V: expected real numbers of shape \(1, 13, 13\), got float64"),
@@ -185,13 +197,21 @@ def test_bad_input_is_named(exported):
         (([8, 1, 1], V * 1j, S), "V: expected real numbers.* got complex128"),
         (([8, 1, 1], "V", S), "V: expected real numbers.* got <U1"),
         (([8, 1, 1], [[1.0], [1.0, 2.0]], S), "V: expected numbers of shape"),
-        (([8, 1, 1], V + np.triu(V + 1), S), "V: expected a symmetric matrix, got differences"),
-        (([8, 1, 1], V, S), "S: atom 1 has not the model's AOs: atoms or AOs in another order"),
-        (([8, 1, 1], V * np.nan, S), "V: expected finite"),
+        (([8, 1, 1], V + np.triu(V, 1), S), "V: expected a symmetric matrix, got differences"),
+        (([8, 1, 1], V, 2 * S), "S: atom 1 has not the model's AOs: another unit, other nuclei or"),
+        (([8, 1, 1], V * np.nan, S), r"V: expected finite numbers, got nan at \[0, 0, 0\]"),
+        (([8, 1, 1], -V, S), "V: atom 1: on the diagonal 6.*expected -.* to -1"),
+        (([8, 1, 1], 0 * V, S), "V: atom 1: on the diagonal -?0, expected"),
+        (([8, 1, 1], 27.2 * V, S), "V: atom [012]: on the diagonal .*: another unit, other nuclei"),
+        (([8, 1, 1], V + kinetic(system), S), "V: atom [012]: on the diagonal"),
+        (([1, 8, 1], V, S), "V: atom [012]: on the diagonal"),
+        ((["O", "H", "H"], V, S), "atom 0: atomic number 'O'"),
+        (("OHH", V, S), "atom 0: atomic number 'OHH'"),
+        (([8, [1], 1], V, S), r"atom 1: atomic number \[1\]"),
     ):
         with pytest.raises(DeployError, match=message):
             runtime.predict(*given)
-    with pytest.raises(DeployError, match=r"component: expected an index of shape \(\), got 0"):
+    with pytest.raises(DeployError, match=r"component: expected an index of \(\), got 0"):
         runtime.derivatives([8, 1, 1], V, S, "energy", 0)
     with pytest.raises(DeployError, match="call predict instead"):
         runtime.operator([8, 1, 1], V, S)
@@ -203,23 +223,27 @@ def test_bad_input_is_named(exported):
         runtime.predict([], np.zeros((0, 0)), np.zeros((0, 0)))
     with pytest.raises(DeployError, match="atom 0: atomic number 'O'"):
         runtime.predict(["O"], V, S)
-    with pytest.raises(DeployError, match=r"positions: .*\(3, 3\), got shape \(2, 3\)"):
+    with pytest.raises(DeployError, match=r"positions: .*\(3, 3\), got \(2, 3\)"):
         deploy_pyscf.predict(runtime, [8, 1, 1], np.zeros((2, 3)))
-    with pytest.raises(DeployError, match="target: expected one of energy, dipole, theta"):
+    with pytest.raises(DeployError, match=r"target: expected one of .'energy', 'dip.* got 'gap'"):
         runtime.derivatives([8, 1, 1], V, S, "gap")
-    with pytest.raises(DeployError, match=r"component: expected an index of shape \(3,\)"):
+    with pytest.raises(DeployError, match=r"component: expected an index of \(3,\)"):
         runtime.derivatives([8, 1, 1], V, S, "dipole", (3,))
+
+
+def kinetic(system):
+    return system.integral("int1e_kin_sph")
 
 
 def test_atoms_in_another_order_are_noticed(exported, frames):
     runtime, system = Predictor(exported), System.from_atoms(frames[3], linvop.AOBasis("6-31g"))
     V, S = potential(system), overlap(system)
     runtime.predict([8, 1, 1], V, S)
-    with pytest.raises(DeployError, match="S: atom [01] has not the model's AOs"):
+    with pytest.raises(DeployError, match="V: atom [012]: on the diagonal"):
         runtime.predict([1, 1, 8], V, S)
     near = S.copy()
     near[:9, 9:11] = near[:9, 11:] = near[9:11, :9] = near[11:, :9] = 0.999
-    with pytest.raises(DeployError, match="S: expected a positive matrix, got an eigenvalue"):
+    with pytest.raises(DeployError, match="S: expected eigenvalues above 1e-10, got -"):
         runtime.predict([8, 1, 1], V, near)
 
 
@@ -388,17 +412,23 @@ class ByHand:
     def property(self):
         return sum(self.numbers(self.file["species"][s], a, a) for a, s in enumerate(self.symbols))
 
-    def operator(self):
-        """M of one spin channel, in the AOs of the operator; F = M + M^T."""
-        shells = self.settings["operator"]["shells"]
+    def operator(self, positions=None):
+        """F = M + M^T in the AOs of the operator, of one or two spins, without the baseline."""
+        settings = self.settings["operator"]
+        spins, shells = settings["spin_channels"], settings["shells"]
         width = {s: sum(2 * x["l"] + 1 for x in shells[s]) for s in self.species}
         first = np.cumsum([0] + [width[s] for s in self.symbols])
-        M = np.zeros((first[-1], first[-1]))
+        M = np.zeros((spins, first[-1], first[-1]))
 
         def add(y, i, j):
-            M[first[i] : first[i + 1], first[j] : first[j + 1]] += y.reshape(
-                width[self.symbols[i]], width[self.symbols[j]]
+            M[:, first[i] : first[i + 1], first[j] : first[j + 1]] += y.reshape(
+                spins, width[self.symbols[i]], width[self.symbols[j]]
             )
+
+        def near(i, j):
+            if settings["cutoff"] is None:
+                return True
+            return np.linalg.norm(positions[i] - positions[j]) <= settings["cutoff"]
 
         A = {
             a: self.numbers(self.file["sites"][s], a, a)
@@ -410,9 +440,14 @@ class ByHand:
         for table in self.file["pairs"].values():
             for i, s in enumerate(self.symbols):
                 for j, t in enumerate(self.symbols):
-                    if i != j and (s, t) == (table["first"].decode(), table["second"].decode()):
+                    if (
+                        i != j
+                        and near(i, j)
+                        and (s, t) == (table["first"].decode(), table["second"].decode())
+                    ):
                         add(self.numbers(table, i, j, [A[i], A[j]] if A else []), i, j)
-        return M + M.T
+        F = M + M.swapaxes(1, 2)
+        return F[0] if spins == 1 else F
 
 
 @pytest.mark.parametrize(
@@ -471,23 +506,94 @@ def test_deployed_operators(settings, tmp_path):
     V, S = deploy_pyscf.matrices(runtime, atoms.numbers, atoms.positions)
     with pytest.raises(DeployError, match="call operator instead"):
         runtime.predict(atoms.numbers, V, S)
+    with pytest.raises(DeployError, match="a model of an operator, which has no forces"):
+        deploy_pyscf.forces(runtime, atoms.numbers, atoms.positions)
+    if settings["baseline"] != "none":
+        with pytest.raises(
+            DeployError, match=f"the model corrects '{settings['baseline']}', got No"
+        ):
+            runtime.operator(atoms.numbers, V, S)
     if settings["orthogonal"]:
         with pytest.raises(DeployError, match="overlap: expected real .* got None"):
-            runtime.operator(atoms.numbers, V, S)
+            runtime.operator(atoms.numbers, V, S, baseline=0)
         S_op = overlap(System.from_atoms(atoms, model.ao_))
         s, U = np.linalg.eigh(S_op)
         T = U @ np.diag(s ** (0.5 if settings["target"] == "fock" else -0.5)) @ U.T
         by_hand = T @ ByHand(tmp_path / "m.h5", atoms.numbers, V, S).operator() @ T
         np.testing.assert_allclose(
-            runtime.operator(atoms.numbers, V, S, overlap=S_op), by_hand, atol=1e-10
+            runtime.operator(atoms.numbers, V, S, baseline=0, overlap=S_op), by_hand, atol=1e-10
         )
     elif basis.cutoff is not None:
         with pytest.raises(DeployError, match="positions: expected real .* got None"):
-            runtime.operator(atoms.numbers, V, S)
+            runtime.operator(atoms.numbers, V, S, baseline=0)
+        given = {"baseline": 0, "positions": atoms.positions}
+        by_hand = ByHand(tmp_path / "m.h5", atoms.numbers, V, S).operator(atoms.positions)
+        np.testing.assert_allclose(
+            runtime.operator(atoms.numbers, V, S, **given), by_hand, atol=1e-10
+        )
     else:
         given = {"baseline": np.zeros((3, 3))}
         with pytest.raises(DeployError, match=r"baseline: .*\(24, 24\), got float64 of \(3, 3\)"):
             runtime.operator(atoms.numbers, V, S, **given)
+
+
+@pytest.mark.parametrize("check", ["fitted", "rotation", "permutation"])
+def test_an_operator_that_fails_is_not_written(tmp_path, monkeypatch, check):
+    data = linvop.Dataset.open(linvop.data.water())
+    basis = linvop.Basis("6-31g", kappa=1, metric="overlap")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = linvop.OperatorModel(basis, baseline="none").fit(data[:10])
+    operator = export_checks.Predictor.operator
+
+    def spoiled(self, numbers, V, S=None, **more):
+        F = operator(self, numbers, V, S, **more)
+        if check == "fitted":
+            return F + 1e-3 * np.eye(len(F))
+        if check == "rotation":  # depends on where the axes point
+            return F * (1 + 1e-3 * np.abs(V).sum())
+        return F * (1 + 1e-3 * float(numbers[0]))
+
+    monkeypatch.setattr(export_checks.Predictor, "operator", spoiled)
+    with pytest.raises(InputError, match=f"not written: .*{check}"):
+        model.export(tmp_path / "m.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["fock", "density"])
+@pytest.mark.parametrize(("method", "charge"), [("uhf", 0), ("rhf", -1)])
+def test_open_shells_and_ions(method, charge, target, tmp_path):
+    """Two spins, and electrons that are not those of the nuclei, with the minao baseline."""
+    rng, frames = np.random.default_rng(1), []
+    for _ in range(5):
+        atoms = molecule("NH2")
+        atoms.positions += 0.05 * rng.normal(size=atoms.positions.shape)
+        atoms.info |= {"charge": charge}
+        frames.append(atoms)
+    linvop.label(frames, tmp_path / "d.h5", method=method, ao="sto-3g", workers=1)
+    data = linvop.Dataset.open(tmp_path / "d.h5")
+    basis = linvop.Basis("6-31g", kappa=1, metric="lowdin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = linvop.OperatorModel(basis, target, baseline="minao", orthogonal=True).fit(data[:4])
+        model.export(tmp_path / "m.h5")
+        atoms = data.frames()[4]
+        expected = model.predict(atoms)
+    runtime = Predictor(tmp_path / "m.h5")
+    assert expected.ndim == (3 if method == "uhf" else 2)
+    found = deploy_pyscf.operator(runtime, atoms.numbers, atoms.positions)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    if target == "density":  # of n_alpha and n_beta electrons, within what is learned
+        S = overlap(System.from_atoms(atoms, model.ao_))
+        n = np.atleast_1d(np.einsum("...mn,mn->...", found, S))
+        assert n == pytest.approx([5, 4] if method == "uhf" else [10], abs=0.05)
+    V, S = deploy_pyscf.matrices(runtime, atoms.numbers, atoms.positions)
+    S_op = overlap(System.from_atoms(atoms, model.ao_))
+    s, U = np.linalg.eigh(S_op)
+    T = U @ np.diag(s ** (0.5 if target == "fock" else -0.5)) @ U.T
+    by_hand = T @ ByHand(tmp_path / "m.h5", atoms.numbers, V, S).operator() @ T
+    bare = runtime.operator(atoms.numbers, V, S, baseline=0, overlap=S_op)
+    np.testing.assert_allclose(bare, by_hand, atol=1e-10)
 
 
 def test_operators_of_larger_molecules(tmp_path):
@@ -530,5 +636,16 @@ def test_a_structure_without_one_of_the_species(exported, frames, model):
     np.testing.assert_allclose(
         deploy_pyscf.forces(runtime, atoms.numbers, atoms.positions), forces, atol=1e-8
     )
-    moved = System.from_atoms(atoms, linvop.AOBasis("6-31g"))
-    assert replace(moved).layout.n_ao == runtime.n_ao(atoms.numbers)
+    assert runtime.n_ao(atoms.numbers) == 4  # two functions of each hydrogen
+
+
+def test_the_page_of_ones_own_program(tmp_path, monkeypatch):
+    """V, S and forces by PySCF as docs/format.md writes them."""
+    page = (Path(__file__).parents[1] / "docs/format.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    linvop.load(Path(__file__).parents[1] / "fits/water/model.h5").export("water.deploy.h5")
+    here: dict = {}
+    exec(block, here)
+    expected = deploy_pyscf.forces(here["model"], here["numbers"], here["positions"])
+    np.testing.assert_allclose(here["forces"], expected, atol=1e-9)

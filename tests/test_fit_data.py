@@ -13,9 +13,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from typer.testing import CliRunner
 
 import linvop
+from linvop.cli import app
 from linvop.models.property_training import lone_atoms
 from linvop.models.property_values import values_of_rows
-from linvop.cli import app
 
 CONFIG = """
 [data]

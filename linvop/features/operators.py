@@ -105,7 +105,7 @@ class OperatorFeatures:
         n = len(self.basis.enumeration(self.species).columns(s, irrep, "site"))
         return n if products is None else n + products.count(s, irrep)
 
-    def evaluate(self, system: System) -> dict[OperatorBlock, PairValues]:
+    def evaluate(self, system: System | Contracted) -> dict[OperatorBlock, PairValues]:
         r"""Features of one structure.
 
         Parameters

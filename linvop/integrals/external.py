@@ -58,34 +58,7 @@ def potential(
     (n_ao, n_ao) or (n_sources, n_ao, n_ao) float64
     """
     found = _weighted(system, system.positions, source_weights(system, sources), screening)
-    if sources is None:
-        return found[0]
-    _make_own_spherical(system, sources, found)
-    return found
-
-
-def _make_own_spherical(system: System, sources: Sequence[str], V: np.ndarray) -> None:
-    r"""Clear what rounding leaves of exact zeros, in place.
-
-    Between AOs of one atom the potential of its own nucleus alone is spherical,
-
-    .. math:: \langle a m | v(r) | b m' \rangle = \delta_{l_a l_b} \delta_{m m'} v_{ab}
-
-    and in the matrix of a species of which there is but one atom nothing else is there: 1e-17 in
-    place of zero would be a column of every other irrep, to which a fit can give any coefficient.
-    """
-    layout = system.layout
-    for atom, s in enumerate(layout.symbols):
-        if layout.symbols.count(s) > 1:
-            continue
-        first, shells = layout.atom_offsets[atom], layout.ao.shells(s)
-        starts = first + np.asarray(layout.shell_offsets[s])
-        one = V[list(sources).index(s)]
-        for a, shell_a in enumerate(shells):
-            for b, shell_b in enumerate(shells):
-                block = one[starts[a] : starts[a + 1], starts[b] : starts[b + 1]]
-                equal = shell_a.l == shell_b.l
-                block[:] = np.trace(block) / len(block) * np.eye(len(block)) if equal else 0.0
+    return found[0] if sources is None else found
 
 
 def source_weights(system: System, sources: Sequence[str] | None) -> np.ndarray:

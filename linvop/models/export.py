@@ -20,7 +20,7 @@ from linvop.conventions import BOHR
 from linvop.deploy import SCHEMA, DeployError, Predictor
 from linvop.errors import InputError
 from linvop.features.basis import Basis
-from linvop.integrals import System, overlap
+from linvop.integrals import System, overlap, potential
 from linvop.io import hdf5
 from linvop.io.atomic import atomic, check_output
 from linvop.models.domain import TrainingDomain
@@ -199,7 +199,9 @@ def _write(
         for s in species:
             group = file.create_group(f"species/{s}")
             group["number"] = np.int64(atomic_numbers[s])
-            group["overlap"] = _atom_overlap(basis, atomic_numbers[s])
+            group["overlap"], group["attraction"] = _of_atom(
+                basis, atomic_numbers[s], enumeration.screenings, species if names[0] else None
+            )
             _put(group, content.species[s])
         for s, arrays in content.sites.items():
             _put(file.create_group(f"sites/{s}"), arrays)
@@ -208,10 +210,18 @@ def _write(
         _put(file.create_group("check"), known)
 
 
-def _atom_overlap(basis: Basis, number: int) -> np.ndarray:
-    """S of one atom, shells in their order and components m = -l .. l."""
+def _of_atom(
+    basis: Basis,
+    number: int,
+    screenings: Sequence[float | None],
+    sources: tuple[str, ...] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """S of one atom and the diagonal of V of each source; components m = -l .. l."""
     one = System((number,), np.zeros((1, 3)), basis.ao_basis)
-    return to_m_order(overlap(one), one.layout)
+    n = one.layout.n_ao
+    V = [potential(one, screening=zeta, sources=sources) for zeta in screenings]
+    diagonals = [np.diag(to_m_order(x, one.layout)) for x in np.reshape(V, (-1, n, n))]
+    return to_m_order(overlap(one), one.layout), np.stack(diagonals)
 
 
 def _put(group: Any, arrays: Arrays) -> None:

@@ -201,7 +201,7 @@ class OperatorChecks:
 
     def _values(self, system: System) -> np.ndarray:
         V, S = _matrices(self.predictor, system)
-        found = self.predictor.operator(system.numbers, V, S, **self._more(system))
+        found = self.predictor.operator(system.numbers, V, S, baseline=0, **self._more(system))
         return found.reshape(self.model.spin_channels_, *found.shape[-2:])
 
     def _fitted(self, system: System) -> np.ndarray:

@@ -119,6 +119,7 @@ def fit_energies_and_forces(
     columns: np.ndarray | None = None,
     labels: Sequence[object] = (),
     lone: np.ndarray | None = None,
+    rounding: np.ndarray | None = None,
 ) -> tuple[LinearPart, np.ndarray, np.ndarray]:
     r"""Fit the scalar part of the energy to energies and forces.
 
@@ -128,7 +129,7 @@ def fit_energies_and_forces(
         Of `energy_and_force_rows`; destroyed.
     data : TrainingSet
         With forces, (N, 3).
-    counts, groups, penalty, solver, columns, labels, lone
+    counts, groups, penalty, solver, columns, labels, lone, rounding
         As for `linvop.models.linear_part.fit_parts`.
     force_weight : float
     with_constants : bool
@@ -171,6 +172,7 @@ def fit_energies_and_forces(
             penalty=prior,
             groups=np.concatenate([groups, np.repeat(groups, sizes)]),
             overwrite=True,
+            rounding=rounding,
             warn=False,  # the solver counts targets; their names are known later
             **common,
         )

@@ -110,6 +110,7 @@ def fit_parts(
     columns: np.ndarray | None = None,
     labels: Sequence[object] = (),
     lone: np.ndarray | None = None,
+    rounding: np.ndarray | None = None,
 ) -> dict[str, tuple[LinearPart, np.ndarray]]:
     r"""Fit one irrep of all targets that have it.
 
@@ -134,6 +135,8 @@ def fit_parts(
         Names of the columns, for reports of pruning.
     lone : (n_species, p) float64, optional
         Features of free atoms, where the energies of these are given.
+    rounding : (p,) float64, optional
+        Of the features: columns that spread no more have no coefficient.
 
     Returns
     -------
@@ -182,6 +185,7 @@ def fit_parts(
                 penalty=prior_of(flat, y, columns, penalty, solver, common),
                 groups=np.repeat(groups, width),
                 overwrite=k == len(jobs),
+                rounding=rounding,
                 warn=False,  # the solver counts targets; their names are known later
                 **common,
             )

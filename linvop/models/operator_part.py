@@ -85,6 +85,7 @@ def fit_block(
     penalty: np.ndarray,
     solver: Ridge,
     scale: float,
+    rounding: np.ndarray | None = None,
 ) -> BlockPart:
     r"""Fit one block.
 
@@ -102,6 +103,8 @@ def fit_block(
         Its settings.
     scale : float
         Size of the operator's elements, next to which rounding is told from a target.
+    rounding : (p,) float64, optional
+        Of the features: columns that spread no more have no coefficient.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def fit_block(
     }
     enough = n * m > 1 + scalar  # what the solver asks for
     possible = p and varies.any() and enough and report["n_structures"] > 1
-    if possible and _varies(rows, scalar):
+    if possible and _varies(rows, scalar, rounding):
         one = copy(solver)
         try:
             one.fit(
@@ -143,6 +146,7 @@ def fit_block(
                 groups=np.repeat(structure, m),
                 n_components=m,
                 overwrite=True,
+                rounding=rounding,
             )
         except InputError as error:
             raise InputError(f"block {block}: {error}") from error
@@ -155,9 +159,10 @@ def fit_block(
     return BlockPart(coefficients, added, report)
 
 
-def _varies(rows: np.ndarray, centred: bool) -> bool:
-    """Whether some column varies: about its mean, or about zero."""
+def _varies(rows: np.ndarray, centred: bool, rounding: np.ndarray | None) -> bool:
+    """Whether some column varies: about its mean, or about zero, by more than rounding."""
     flat = rows.reshape(-1, rows.shape[2])
     low, high = flat.min(axis=0), flat.max(axis=0)
     size = np.maximum(np.abs(low), np.abs(high))
-    return bool(((high - low) > 1e-10 * size).any()) if centred else bool((size > 0).any())
+    noise = np.zeros(len(size)) if rounding is None else 10 * rounding
+    return bool(((high - low) > np.maximum(1e-10 * size, noise) if centred else size > noise).any())

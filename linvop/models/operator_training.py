@@ -18,8 +18,9 @@ import numpy as np
 from linvop.errors import GapError, InputError
 from linvop.features.block_features import BlockFeatures, Kind, bytes_of_kind, count_rows
 from linvop.features.design import Progress
+from linvop.features.magnitudes import operator_rounding
 from linvop.features.memory import memory_of_machine, require_memory
-from linvop.features.operators import operator_rows
+from linvop.features.operators import OperatorFeatures, operator_rows
 from linvop.features.threads import one_thread_each
 from linvop.models.operator_data import OperatorFrame, OperatorSet
 from linvop.models.operator_part import BlockPart, fit_block
@@ -163,6 +164,10 @@ class OperatorTraining:
             source=self.data.source,
         )
 
+        rounding = {}
+        if isinstance(features, OperatorFeatures):  # of peers nothing is known
+            rounding = operator_rounding(features, self.data.frames)
+
         def fit(block: OperatorBlock) -> BlockPart:
             B, atoms = rows.pop(block)
             y = [v[f.rows_of(block, atoms[k])] for k, f, v in values.pop(block) if len(atoms[k])]
@@ -176,6 +181,7 @@ class OperatorTraining:
                     penalty=label_prior(features.labels(block), self.kappa_cost),
                     solver=self.solver,
                     scale=scale,
+                    rounding=rounding.get(block),
                 )
             except InputError as error:
                 raise InputError(f"{self.data.source}: {self.target}, {error}") from error

@@ -17,6 +17,7 @@ from ase.data import atomic_numbers
 from linvop.basis.words import Irrep
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
+from linvop.features.magnitudes import structure_rounding
 from linvop.features.memory import require_memory
 from linvop.integrals import System
 from linvop.models.domain import TrainingDomain, training_domain
@@ -86,6 +87,7 @@ def trained(
     rows = structure_rows(
         features, data.frames, workers=workers, progress=progress, source=data.source
     )
+    rounding = structure_rounding(features, data.frames)
     counts = atom_counts(data.frames, data.species)
     names = [t.name for t in model.targets]
     found = Trained(
@@ -104,6 +106,7 @@ def trained(
             "columns": None if model.relevance is None else shell_groups(labels),
             "labels": labels,
             "lone": None,
+            "rounding": rounding[irrep],
         }
         if irrep == (0, 1) and data.free_atoms is not None:
             settings["lone"] = lone_atoms(model.basis, data.species)

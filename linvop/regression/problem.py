@@ -40,6 +40,8 @@ class Problem:
     penalty : (p,) float64
         The prior part of Gamma.
     n_components : int
+    rounding : (p,) float64 or None
+        Of the entries of each column of A.
     """
 
     A: np.ndarray
@@ -49,6 +51,7 @@ class Problem:
     labels: np.ndarray
     penalty: np.ndarray
     n_components: int
+    rounding: np.ndarray | None = None
 
     @classmethod
     def checked(
@@ -61,6 +64,7 @@ class Problem:
         groups: np.ndarray | None,
         weights: np.ndarray | None,
         n_components: int,
+        rounding: np.ndarray | None = None,
     ) -> Problem:
         """Return the problem, or raise `InputError` with what was expected and what was got."""
         A = _real_array(A, "A")
@@ -94,6 +98,7 @@ class Problem:
             labels=row_groups(groups, n, n_components),
             penalty=_positive(penalty, p, "penalty"),
             n_components=int(n_components),
+            rounding=None if rounding is None else _sizes(rounding, p),
         )
 
     @property
@@ -164,6 +169,13 @@ def _positive(values: np.ndarray | None, size: int, name: str) -> np.ndarray:
     if not good.all():
         index = int(np.argmin(good))
         raise InputError(f"{name}: expected positive numbers, got {array[index]} at {index}")
+    return array
+
+
+def _sizes(values: np.ndarray, p: int) -> np.ndarray:
+    array = _real_array(values, "rounding")
+    if array.shape != (p,) or not (np.isfinite(array) & (array >= 0.0)).all():
+        raise InputError(f"rounding: expected {p} numbers >= 0, got shape {array.shape}")
     return array
 
 

@@ -75,7 +75,11 @@ class ReducedProblem:
         self._y_top, self.y1 = rotated_y[:k0], rotated_y[k0:]
 
         scales = column_scales(
-            problem.A, problem.weights, power=column_scale, centred=problem.centred
+            problem.A,
+            problem.weights,
+            power=column_scale,
+            centred=problem.centred,
+            rounding=problem.rounding,
         )
         kept = scales.active if keep is None else scales.active & keep
         _check_any(kept)

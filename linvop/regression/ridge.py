@@ -166,6 +166,7 @@ class Ridge:
         n_components: int = 1,
         overwrite: bool = False,
         warn: bool = True,
+        rounding: np.ndarray | None = None,
     ) -> Ridge:
         r"""Fit coefficients and constants.
 
@@ -190,6 +191,8 @@ class Ridge:
         warn : bool
             Whether an alpha at a bound, and groups that cannot be left out, are warned of here;
             `report` has them either way, for a caller that knows what the targets are called.
+        rounding : (p,) float, optional
+            Of the entries of each column: one that spreads no more gets no coefficient.
 
         Raises
         ------
@@ -206,6 +209,7 @@ class Ridge:
             groups=groups,
             weights=weights,
             n_components=n_components,
+            rounding=rounding,
         )
         self.selection_ = None if self.prune is None else select_columns(problem, self.prune)
         keep = None if self.selection_ is None else self.selection_.kept

@@ -71,7 +71,12 @@ def check_finite_rows(array: np.ndarray, name: str) -> None:
 
 
 def column_scales(
-    A: np.ndarray, weights: np.ndarray, *, power: float, centred: bool | np.ndarray
+    A: np.ndarray,
+    weights: np.ndarray,
+    *,
+    power: float,
+    centred: bool | np.ndarray,
+    rounding: np.ndarray | None = None,
 ) -> ColumnScales:
     r"""Return the scale of every column of a design matrix.
 
@@ -92,6 +97,8 @@ def column_scales(
         Which rows are taken about their mean: those with constants, such as energies. Never
         components of a tensor or forces, whose mean over orientations is not a property of the
         column.
+    rounding : (p,) float64, optional
+        Of the entries of each column: a spread below it is none.
     """
     n, p = A.shape
     w = weights / weights.sum()
@@ -110,6 +117,8 @@ def column_scales(
         variance += w[rows] @ deviation
     sd = np.sqrt(variance)
     active = sd > CONSTANT * np.hypot(mean, sd)
+    if rounding is not None:
+        active &= sd * unit > rounding
     scale = np.where(active, (sd * unit) ** power, 1.0)
     return ColumnScales(scale, active)
 

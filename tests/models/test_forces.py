@@ -268,6 +268,56 @@ def test_without_constants():
     np.testing.assert_allclose(one.loo_predictions_["energy"], true, atol=0.1)
 
 
+def test_copies_leave_together():
+    """A structure and its turned copy: left out are both, as in a fit without either."""
+    copy = TRAIN[0].copy()
+    copy.rotate(40, (1, 2, 3))
+    turned = copy.positions
+    forces = TRAIN[0].get_forces()
+    Q = np.linalg.lstsq(TRAIN[0].positions, turned, rcond=None)[0]
+    copy.calc = SinglePointCalculator(
+        copy, energy=TRAIN[0].get_potential_energy(), forces=forces @ Q
+    )
+    bare = {"solver": linvop.Ridge(1e-6, column_scale=0.0)}
+    every, without = model(**bare).fit([*TRAIN, copy]), model(**bare).fit(TRAIN[1:])
+    own = without.predict([TRAIN[0]])[0]
+    assert every.n_distinct_ == len(TRAIN)
+    assert every.loo_predictions_["energy"][0] == pytest.approx(own["energy"], abs=1e-6)
+    np.testing.assert_allclose(every.loo_predictions_["forces"][:3], own["forces"], atol=1e-6)
+
+
+def test_reported_errors_are_those_of_what_is_left_out():
+    """Weighted, as those of energies alone are."""
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0.1, 3.0, 24)
+    for targets in ("energy", BOTH):
+        one = model(targets).fit(TRAIN, weights=weights)
+        report = one.parts_["energy"][0, 1].report
+        left = one.train_values_["energy"] - one.loo_predictions_["energy"]
+        expected = np.sqrt(np.average(left**2, weights=weights))
+        assert report["loo_rmse"] == pytest.approx(expected, rel=1e-6)
+    left = one.train_values_["forces"] - one.loo_predictions_["forces"]
+    of_atoms = np.repeat(weights, 3)
+    expected = np.sqrt(np.average((left**2).mean(axis=1), weights=of_atoms))
+    assert report["loo_rmse_forces"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_forces_of_zero_are_refused():
+    frames = labelled(8)
+    for atoms in frames:
+        atoms.calc.results["forces"][:] = 0.0
+    with pytest.raises(InputError, match="forces are zero in all 8 structures"):
+        model().fit(frames)
+
+
+def test_forces_of_other_atoms_are_noticed():
+    frames = labelled(24)
+    for atoms in frames:
+        atoms.calc.results["forces"] = atoms.calc.results["forces"][[2, 0, 1]]
+    with pytest.warns(UserWarning, match="what the forces make them"):
+        model().fit(frames)
+
+
 def test_what_is_refused():
     with pytest.raises(InputError, match="expected energy with them"):
         model("forces")

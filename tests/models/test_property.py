@@ -168,6 +168,23 @@ def value_error(model, frames):
     return model.predict_arrays(frames)["energy"] - true
 
 
+@pytest.mark.parametrize("metric", ["ao", "overlap", "lowdin"])
+def test_rounding_is_no_column(waters, metric):
+    """A molecule has one oxygen, whose own potential is spherical: lam = 2 of it is zero."""
+    rng = np.random.default_rng(0)
+    for atoms in waters[:60]:
+        r, noise = atoms.positions - atoms.positions[0], 1e-3 * rng.normal(size=(3, 3))
+        atoms.info["theta"] = r.T @ r + noise + noise.T
+    basis = Basis("sto-3g", kappa=2, metric=metric, sources="species")
+    model = PropertyModel(basis, Target("theta", rank=2)).fit(waters[:50])
+    atoms = waters[55].copy()
+    Q = Rotation.random(random_state=1).as_matrix()
+    turned = atoms.copy()
+    turned.positions = atoms.positions @ Q.T
+    here, there = (model.predict([a])[0]["theta"] for a in (atoms, turned))
+    np.testing.assert_allclose(there, Q @ here @ Q.T, atol=1e-8)
+
+
 def test_names_of_keys_and_units_are_those_of_targets(waters):
     for given in ({"units": {"energie": "Hartree"}}, {"keys": {"dipole": "d"}}):
         with pytest.raises(InputError, match="expected names among energy, got '(energie|dipole)'"):

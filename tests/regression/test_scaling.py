@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from linvop.errors import InputError
+from linvop.regression.ridge import Ridge
 from linvop.regression.scaling import column_norms, column_scales, row_blocks, scaled_rows
 
 
@@ -60,3 +62,18 @@ def test_scaled_rows_compacts_in_place(overwrite, monkeypatch):
 def test_row_blocks_cover_all_rows_once():
     rows = np.concatenate([np.arange(5000)[b] for b in row_blocks(5000, 3000)])
     np.testing.assert_array_equal(rows, np.arange(5000))
+
+
+def test_columns_below_their_rounding_have_no_coefficient():
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(40, 5))
+    A[:, 2] = 1e-17 * rng.normal(size=40)
+    y = A @ np.ones(5) + 0.1 * rng.normal(size=40)
+    free = Ridge("loo", alpha_bounds=(1e-30, 1.0)).fit(A, y)
+    bound = Ridge("loo").fit(A, y, rounding=np.full(5, 1e-14))
+    assert abs(free.coef_[2]) > 1e-3  # what it would be
+    assert bound.coef_[2] == 0.0
+    without = Ridge("loo").fit(np.delete(A, 2, axis=1), y)
+    np.testing.assert_allclose(np.delete(bound.coef_, 2), without.coef_, rtol=1e-9)
+    with pytest.raises(InputError, match="rounding: expected 5 numbers >= 0"):
+        Ridge().fit(A, y, rounding=-np.ones(5))
