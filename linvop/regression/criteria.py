@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["AlphaSearch", "Spectrum", "minimise_over_alpha"]
+__all__ = ["AlphaSearch", "Spectrum", "alpha_grid", "minimise_over_alpha"]
 
 Criterion = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Value of each pair of an alpha, (q,), and a target, (q,)."""
@@ -109,6 +109,13 @@ class AlphaSearch:
     at_upper: np.ndarray
 
 
+def alpha_grid(bounds: tuple[float, float]) -> np.ndarray:
+    """The coarse grid, two points a decade and at least three, ascending."""
+    lower, upper = np.log(bounds[0]), np.log(bounds[1])
+    n = max(3, int(np.ceil(_PER_DECADE * (upper - lower) / np.log(10.0))) + 1)
+    return np.exp(np.linspace(lower, upper, n))
+
+
 def minimise_over_alpha(
     criterion: Criterion, bounds: tuple[float, float], n_targets: int, *, refine: bool = True
 ) -> AlphaSearch:
@@ -128,8 +135,8 @@ def minimise_over_alpha(
         Whether to look between the points of the grid.
     """
     lower, upper = np.log(bounds[0]), np.log(bounds[1])
-    n_grid = max(3, int(np.ceil(_PER_DECADE * (upper - lower) / np.log(10.0))) + 1)
-    grid = np.linspace(lower, upper, n_grid)
+    grid = np.log(alpha_grid(bounds))
+    n_grid = len(grid)
     targets = np.arange(n_targets)
     every = np.tile(np.exp(grid), n_targets), np.repeat(targets, n_grid)
     values = criterion(*every).reshape(n_targets, n_grid).T

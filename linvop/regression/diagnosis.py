@@ -48,8 +48,8 @@ def report_of_fit(
     problem: Problem,
     spectrum: Spectrum,
     search: AlphaSearch,
-    leave_out: LeaveGroupsOut,
-    residuals: np.ndarray,
+    groups: tuple[int, int],
+    residuals: np.ndarray | None,
 ) -> dict[str, Any]:
     r"""Return the numbers of a fit; those that belong to a target are arrays, (t,).
 
@@ -60,13 +60,17 @@ def report_of_fit(
 
     Parameters
     ----------
-    residuals : (n, t) float64
-        Leave-one-out residuals at the chosen alphas.
+    groups : (int, int)
+        Groups of rows, and those without which a constant is undetermined.
+    residuals : (n, t) float64 or None
+        Leave-one-out residuals at the chosen alphas, where they are known.
     """
     n, p = problem.A.shape
     s, alpha = spectrum.singular_values, search.alpha
-    kept = ~np.isnan(residuals[:, 0])
-    mean_square = np.average(residuals[kept] ** 2, axis=0, weights=problem.weights[kept])
+    mean_square = np.full(len(alpha), np.nan)
+    if residuals is not None:
+        kept = ~np.isnan(residuals[:, 0])
+        mean_square = np.average(residuals[kept] ** 2, axis=0, weights=problem.weights[kept])
     resolved = s[s > max(n, p) * np.finfo(float).eps * s[0]]
     smallest = 0.0 if len(resolved) < p else resolved[-1]
     return {
@@ -81,8 +85,8 @@ def report_of_fit(
         "regularised_condition_number": np.sqrt((s[0] ** 2 + alpha) / (smallest**2 + alpha)),
         "n_rows": n,
         "rank": len(resolved),
-        "n_groups": leave_out.n_groups,
-        "n_groups_undetermined": leave_out.n_undetermined,
+        "n_groups": groups[0],
+        "n_groups_undetermined": groups[1],
     }
 
 

@@ -42,7 +42,13 @@ from linvop.features.threads import one_blas_thread
 from linvop.regression.factorisation import Factorisation
 from linvop.regression.projection import ConstantsProjection
 
-__all__ = ["LeaveGroupsOut"]
+__all__ = [
+    "LeaveGroupsOut",
+    "determined",
+    "group_buckets",
+    "solve_scaled",
+    "weighted_blocks",
+]
 
 _CHUNK_ENTRIES = 1 << 19
 """Entries of U that are worked on at a time: 4 MB, about a cache."""
@@ -110,12 +116,12 @@ class LeaveGroupsOut:
         self._s2 = factorisation.singular_values**2
         self._beta = factorisation.left.T @ y1
         self._sqrt_w = np.sqrt(weights)
-        buckets = _buckets(labels)
+        buckets = group_buckets(labels)
         self.n_groups = sum(len(rows) for rows in buckets)
         if self.n_groups < 2:
             raise InputError("leave-one-out: expected at least 2 groups of rows, got 1")
         span = projection.leverage_vectors()
-        kept = [rows[_determined(span[rows])] for rows in buckets]
+        kept = [rows[determined(span[rows])] for rows in buckets]
         self.n_undetermined = self.n_groups - sum(len(rows) for rows in kept)
         if self.n_undetermined == self.n_groups:
             raise InputError(
@@ -197,11 +203,11 @@ class LeaveGroupsOut:
             residual = (X.reshape(m * g, r) @ right).reshape(m, g, -1)
             residual += bucket.rest[part][:, :, targets]
             M = self._turned_blocks(bucket, part, D)
-            yield part, _solve_scaled(M, inverse, residual.transpose(2, 0, 1))
+            yield part, solve_scaled(M, inverse, residual.transpose(2, 0, 1))
 
     def _turned_blocks(self, bucket: _Bucket, part: slice, D: np.ndarray) -> np.ndarray:
         """Return ``G^T (I - H)[s, s] G`` of some groups for every column of D, (u, m, g, g)."""
-        M = _blocks(self._U[bucket.rows[part]], D)
+        M = weighted_blocks(self._U[bucket.rows[part]], D)
         if bucket.root is not None:
             M += np.matmul(bucket.root[part].transpose(0, 2, 1), bucket.root[part])
         return M
@@ -221,7 +227,7 @@ class LeaveGroupsOut:
             turn = np.empty((m, g, g))
             for part in self._chunks(rows):
                 X = self._U[rows[part]]
-                M = _blocks(X, d[:, None])[0]
+                M = weighted_blocks(X, d[:, None])[0]
                 if root is not None:
                     M += np.matmul(root[part].transpose(0, 2, 1), root[part])
                 turn[part] = np.linalg.eigh(M)[1]
@@ -260,14 +266,14 @@ class LeaveGroupsOut:
         return root
 
 
-def _buckets(labels: np.ndarray) -> list[np.ndarray]:
+def group_buckets(labels: np.ndarray) -> list[np.ndarray]:
     """Return the rows of the groups, (m, g), one array for each group size g."""
     order = np.argsort(labels, kind="stable")
     _, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
     return [order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes)]
 
 
-def _determined(span: np.ndarray) -> np.ndarray:
+def determined(span: np.ndarray) -> np.ndarray:
     """Return which groups, (m,), leave the constants determined; span : (m, g, k0)."""
     if span.shape[2] == 0:
         return np.ones(len(span), dtype=bool)
@@ -284,7 +290,7 @@ def _lift(projection: ConstantsProjection, X: np.ndarray) -> np.ndarray:
     return projection.rotate_back(lifted)
 
 
-def _blocks(X: np.ndarray, D: np.ndarray) -> np.ndarray:
+def weighted_blocks(X: np.ndarray, D: np.ndarray) -> np.ndarray:
     """Return ``X diag(d) X^T`` for every column d of D, (u, m, g, g); X : (m, g, r)."""
     m, g, _ = X.shape
     M = np.empty((D.shape[1], m, g, g))
@@ -299,7 +305,7 @@ def _blocks(X: np.ndarray, D: np.ndarray) -> np.ndarray:
     return M
 
 
-def _solve_scaled(M: np.ndarray, inverse: np.ndarray, right: np.ndarray) -> np.ndarray:
+def solve_scaled(M: np.ndarray, inverse: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return ``M[inverse[q]]^-1 right[q]``, (q, m, g), after scaling M to unit diagonal."""
     if M.shape[-1] == 1:
         return right / M[inverse, :, 0]

@@ -70,6 +70,32 @@ class Problem:
         A = _real_array(A, "A")
         if A.ndim != 2 or A.size == 0:
             raise InputError(f"A: expected a matrix with rows and columns, got shape {A.shape}")
+        check_finite_rows(A, "A")
+        return cls.of_rows(
+            A,
+            y,
+            penalty=penalty,
+            constants=constants,
+            groups=groups,
+            weights=weights,
+            n_components=n_components,
+            rounding=rounding,
+        )
+
+    @classmethod
+    def of_rows(
+        cls,
+        A: np.ndarray,
+        y: np.ndarray,
+        *,
+        penalty: np.ndarray | None,
+        constants: np.ndarray | None,
+        groups: np.ndarray | None,
+        weights: np.ndarray | None,
+        n_components: int,
+        rounding: np.ndarray | None = None,
+    ) -> Problem:
+        """The same without looking at the entries of A, which may be a view of one zero."""
         n, p = A.shape
         y = _real_array(y, "y")
         if y.ndim not in (1, 2) or len(y) != n or y.size == 0:
@@ -86,7 +112,6 @@ class Problem:
                 f"constants: expected none for a target of {n_components} components (a constant "
                 f"tensor is not equivariant), got {A0.shape[1]}"
             )
-        check_finite_rows(A, "A")
         check_finite_rows(y, "y")
         if A0.shape[1]:
             check_finite_rows(A0, "constants")

@@ -281,7 +281,7 @@ class Ridge:
         beta = factorisation.left.T @ y1
         rest = (factorisation.complement(y1) ** 2).sum(axis=0)
         spectrum = Spectrum(s, beta, rest, len(problem.y), len(y1))
-        bounds = self._bounds(float(s[0]))
+        bounds = self.bounds(float(s[0]))
         leave_out = LeaveGroupsOut(
             reduced.projection, factorisation, y1, problem.labels, problem.weights, bounds[0]
         )
@@ -304,7 +304,8 @@ class Ridge:
         self.loo_residuals_ = leave_out.residuals(search.alpha)
         self.criterion_curve_ = (search.grid, search.values)
         self._report = {"criterion": self.alpha if isinstance(self.alpha, str) else "fixed"}
-        self._report |= report_of_fit(problem, spectrum, search, leave_out, self.loo_residuals_)
+        groups = leave_out.n_groups, leave_out.n_undetermined
+        self._report |= report_of_fit(problem, spectrum, search, groups, self.loo_residuals_)
         self.posterior_ = self.loo_variances_ = None
         if self.covariance:
             unit = self.loo_variances_ = leave_out.variances(search.alpha)
@@ -320,7 +321,8 @@ class Ridge:
         filtered = s[:, None] / (s[:, None] ** 2 + search.alpha) * beta
         return factorisation.right_times(filtered)
 
-    def _bounds(self, s_max: float) -> tuple[float, float]:
+    def bounds(self, s_max: float) -> tuple[float, float]:
+        """Where to look for alpha, given the largest singular value of ``A1 Gamma^-1``."""
         if not isinstance(self.alpha, str):
             return float(self.alpha), float(self.alpha)
         if self.alpha_bounds is not None:
@@ -332,6 +334,36 @@ class Ridge:
                 f"value of {s_max:g} after scaling"
             )
         return bounds
+
+    def set_streamed(
+        self,
+        problem: Problem,
+        spectrum: Spectrum,
+        search: AlphaSearch,
+        residuals: np.ndarray | None,
+        active: np.ndarray,
+        solution: tuple[np.ndarray, np.ndarray],
+        single: bool,
+    ) -> Ridge:
+        r"""Take over what `linvop.regression.streamed_ridge` has found; returns itself."""
+        coef, constants = solution
+        n_groups = int(problem.labels.max()) + 1
+        lost = 0
+        if residuals is not None:
+            lost = n_groups - len(np.unique(problem.labels[np.isfinite(residuals[:, 0])]))
+        self.selection_ = self.posterior_ = self.loo_variances_ = None
+        self.loo_residuals_ = np.full_like(problem.y, np.nan) if residuals is None else residuals
+        self.criterion_curve_ = (search.grid, search.values)
+        self._report = {"criterion": self.alpha if isinstance(self.alpha, str) else "fixed"}
+        self._report |= report_of_fit(problem, spectrum, search, (n_groups, lost), residuals)
+        self._report |= {
+            "n_columns": len(coef),
+            "n_constant_columns": int((~active).sum()),
+            "n_constants": problem.constants.shape[1],
+            "rank_of_constants": spectrum.n_rows - spectrum.n_rotated,
+        }
+        self._set_fitted(coef, constants, single)
+        return self
 
     def _set_fitted(self, coef: np.ndarray, constants: np.ndarray, single: bool) -> None:
         """Set the public attributes, without the axis of targets if y had none."""

@@ -1,0 +1,135 @@
+"""Streamed rows: one factor in any order, and the fit of all rows at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from linvop.errors import InputError
+from linvop.regression.ridge import Ridge
+from linvop.regression.scaling import column_scales
+from linvop.regression.streamed_ridge import ArrayRows, fit_streamed
+from linvop.regression.streaming import ColumnSpread, RowFactor
+
+
+def graded(n: int, p: int, condition: float, seed: int = 0) -> np.ndarray:
+    """Rows of a matrix with singular values from 1 down to 1 / condition."""
+    rng = np.random.default_rng(seed)
+    U = np.linalg.qr(rng.normal(size=(n, min(n, p))))[0]
+    V = np.linalg.qr(rng.normal(size=(p, min(n, p))))[0]
+    return (U * np.geomspace(1.0, 1 / condition, min(n, p))) @ V.T
+
+
+@pytest.mark.parametrize(("n", "p"), [(300, 20), (15, 20), (2000, 7)])
+@pytest.mark.parametrize("step", [1, 11, 1000])
+def test_a_factor_has_the_singular_values_of_all_rows(n, p, step):
+    A = graded(n, p, 1e10)
+    factor = RowFactor(p)
+    for start in range(0, n, step):
+        factor.add(A[start : start + step])
+    s = np.linalg.svd(factor.R, compute_uv=False)[: min(n, p)]
+    np.testing.assert_allclose(s, np.linalg.svd(A, compute_uv=False), rtol=1e-5, atol=1e-15)
+    assert factor.n_rows == n
+    np.testing.assert_array_equal(np.tril(factor.R, -1), 0)
+
+
+def test_factors_merge_in_any_order():
+    A = graded(200, 12, 1e6)
+    parts = [RowFactor(12).add(A[k : k + 25]) for k in range(0, 200, 25)]
+    tree = [a.merge(b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    one = tree[2].merge(tree[0]).merge(tree[3]).merge(tree[1])
+    assert one.n_rows == 200
+    np.testing.assert_allclose(one.R.T @ one.R, A.T @ A, atol=1e-13)
+
+
+@pytest.mark.parametrize("centred", ["all", "some", "none"])
+def test_spreads_add_up(centred):
+    rng = np.random.default_rng(1)
+    A, w = rng.normal(size=(90, 5)) + 100.0, rng.uniform(0.1, 2.0, 90)
+    about = {"all": np.ones(90, bool), "some": np.arange(90) < 40, "none": np.zeros(90, bool)}
+    about = about[centred]
+    spread = ColumnSpread.empty(5)
+    for rows in (slice(0, 7), slice(7, 60), slice(60, 90)):
+        spread = spread.merged(ColumnSpread.of(A[rows], w[rows], about[rows]))
+    scale, active = spread.scales(0.5, 1e-12)
+    expected = column_scales(A, w, power=0.5, centred=about)
+    np.testing.assert_allclose(scale, expected.scale, rtol=1e-10)
+    np.testing.assert_array_equal(active, expected.active)
+
+
+CASES = {
+    "tall": {"n": 240, "p": 30},
+    "wide": {"n": 60, "p": 90},
+    "two targets": {"n": 240, "p": 30, "t": 2},
+    "tensors": {"n": 240, "p": 30, "n_components": 3, "constants": False},
+    "groups apart": {"n": 240, "p": 30, "groups": "apart"},
+}
+
+
+@pytest.mark.parametrize("alpha", ["loo", "evidence", "gcv", 1e-6])
+@pytest.mark.parametrize("case", CASES)
+def test_the_fit_of_all_rows_at_once(case, alpha):
+    """Coefficients, constants, alpha, what is left out, to 1e-9 of the predictions."""
+    of = CASES[case]
+    n, p, t = of["n"], of["p"], of.get("t", 1)
+    rng = np.random.default_rng(2)
+    A = graded(n, p, 1e6) * 10.0 ** rng.uniform(-2, 2, p)
+    A[:, 3] = 1.0  # explained by the constants, where there are some
+    Y = A @ rng.normal(size=(p, t)) + 1e-3 * rng.normal(size=(n, t))
+    counts = rng.integers(1, 4, size=(n, 2)).astype(float)
+    common = {
+        "penalty": rng.uniform(0.5, 2.0, p),
+        "weights": np.repeat(rng.uniform(0.2, 3.0, n // 3), 3),
+        "n_components": of.get("n_components", 1),
+        "constants": np.hstack([counts, counts[:, :1]]) if of.get("constants", True) else None,
+        "groups": np.arange(n) % 40 if "groups" in of else np.arange(n) // 3,
+    }
+    y = Y if t > 1 else Y[:, 0]
+    settings = Ridge(alpha, refine=False)
+    whole = Ridge(alpha, refine=False).fit(A, y, warn=False, **common)
+    for step in (7, 50, 1000):
+        one = fit_streamed(settings, ArrayRows(A, step), y, **common)
+        np.testing.assert_allclose(one.alpha_, whole.alpha_, rtol=1e-9)
+        expected, found = A @ whole.coef_, A @ one.coef_
+        np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+        np.testing.assert_allclose(one.constants_, whole.constants_, atol=1e-8)
+        if alpha in ("loo", 1e-6):
+            scale = np.abs(whole.loo_residuals_).max()
+            np.testing.assert_allclose(one.loo_residuals_, whole.loo_residuals_, atol=1e-6 * scale)
+            np.testing.assert_allclose(one.loo_rmse_, whole.loo_rmse_, rtol=1e-6)
+        np.testing.assert_allclose(one.effective_dof_, whole.effective_dof_, rtol=1e-6)
+        assert one.report().keys() >= {"rank", "n_groups", "condition_number"}
+
+
+def test_small_singular_values_survive_as_normal_equations_lose_them():
+    """Condition 1e12, s_max / sqrt(alpha) = 1e9: predictions to 1e-9; by A^T A they are lost."""
+    rng = np.random.default_rng(3)
+    A = graded(400, 25, 1e12)
+    y = A @ rng.normal(size=25) * 1e3 + 1e-9 * rng.normal(size=400)
+    alpha = (np.linalg.svd(A, compute_uv=False)[0] / 1e9) ** 2
+    settings = Ridge(alpha, column_scale=0.0)
+    whole = Ridge(alpha, column_scale=0.0).fit(A, y)
+    one = fit_streamed(settings, ArrayRows(A, 37), y)
+    normal = np.linalg.solve(A.T @ A + alpha * np.eye(25), A.T @ y)
+    expected = A @ whole.coef_
+    size = np.abs(expected).max()
+    streamed = np.abs(A @ one.coef_ - expected).max()
+    assert streamed < 1e-9 * size
+    assert np.abs(A @ normal - expected).max() > max(1e-8 * size, 30 * streamed)
+
+
+def test_what_is_refused():
+    A, y = np.ones((10, 3)) * np.arange(10)[:, None], np.arange(10.0)
+    with pytest.raises(InputError, match="without covariance and prune"):
+        fit_streamed(Ridge(covariance=True), ArrayRows(A), y)
+    A[4, 1] = np.nan
+    with pytest.raises(InputError, match="rows 4 to 5: expected finite numbers of 3 columns"):
+        fit_streamed(Ridge(), ArrayRows(A, 2), y)
+    with pytest.raises(InputError, match=r"rows: expected shape \(b, 4\), got \(2, 3\)"):
+        RowFactor(4).add(A[:2])
+    with pytest.raises(InputError, match="factor: expected 4 columns, got 3"):
+        RowFactor(4).merge(RowFactor(3))
+    with pytest.raises(InputError, match="width: expected at least 1"):
+        RowFactor(0)
+    with pytest.raises(InputError, match=r"y: expected shape \(10,\)"):
+        fit_streamed(Ridge(), ArrayRows(A), y[:5])
