@@ -139,7 +139,8 @@ def run_fit(
         size = ", ".join(
             f"{n} columns of lam = {lam}" for (lam, _), n in model.counts(species).items()
         )
-        model.fit(data.train, progress=stage(f"training structures ({size})"), source=config.train)
+        progress_of_fit = stage(f"training structures ({size})")
+        model.fit(data.train, progress=progress_of_fit, source=config.train, chunk=config.chunk)
     fitted = time.perf_counter()
     series = {
         t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}

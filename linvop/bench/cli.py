@@ -1,4 +1,4 @@
-r"""``linvop bench``: speed, accuracy, dynamics, AO sets, operators, memory."""
+r"""``linvop bench``: speed, accuracy, dynamics, AO sets, operators, memory, streaming."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Write = Annotated[
 
 _PERFORMANCE = """# Performance
 
-Written by `linvop bench speed --write FILE` and `linvop bench memory --write FILE`; every table
-is replaced by the next run. Do not edit the tables.
+Written by `linvop bench speed --write FILE`, `linvop bench memory --write FILE` and `linvop bench
+streaming --write FILE`; every table is replaced by the next run. Do not edit the tables.
 """
 
 _ACCURACY = """# Accuracy
@@ -301,6 +301,28 @@ def memory(
             return
         _check(write)
         _publish(measure_memory(n, data, forces), json, write, _PERFORMANCE)
+
+
+@app.command(epilog="Example: linvop bench streaming --n 20000 --p 1000")
+def streaming(
+    n: Annotated[int, typer.Option(min=100, help="Rows.")] = 200_000,
+    p: Annotated[int, typer.Option(min=10, help="Columns.")] = 4000,
+    folder: Annotated[
+        str | None, typer.Option(help="For a file of 8 n p bytes; default: that of the system.")
+    ] = None,
+    here: Annotated[tuple[str, str] | None, typer.Option("--here", hidden=True)] = None,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """A fit of rows on the disk beside scipy's QR in memory (ten minutes, 6.4 GB)."""
+    with _errors():
+        from linvop.bench.streaming import measure_streaming, stream_here
+
+        if here is not None:
+            typer.echo(json_module.dumps(stream_here(*here)))
+            return
+        _check(write)
+        _publish(measure_streaming(n, p, folder), json, write, _PERFORMANCE)
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     prune = 1e-8                   # optional: drop columns that depend on others in the data
     kappa_cost = 2.0
     relevance = "shells"           # optional: prior variances of groups of columns from the data
+    chunk = 200                    # optional: structures whose rows are in memory at a time
 
     [output]
     dir = "."
@@ -80,6 +81,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
         "relevance",
         "atom_energies",
         "force_weight",
+        "chunk",
     ),
     "output": ("dir",),
 }
@@ -102,6 +104,8 @@ class FitConfig:
     keys, units : dict
     model : PropertyModel
         Not fitted yet.
+    chunk : int or None
+        For `PropertyModel.fit`.
     output : Path
     """
 
@@ -114,6 +118,7 @@ class FitConfig:
     units: dict[str, str]
     model: PropertyModel
     output: Path
+    chunk: int | None = None
 
 
 def read_config(path: str | Path) -> FitConfig:
@@ -178,7 +183,15 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
         units,
         model,
         path.parent / path_of(tree.get("output", {}).get("dir", "."), "[output] dir"),
+        _chunk(solver),
     )
+
+
+def _chunk(solver: dict[str, Any]) -> int | None:
+    value = solver.get("chunk")
+    if value is not None and (type(value) is not int or value < 1):
+        raise InputError(f"[solver] chunk: expected a positive integer, got {value!r}")
+    return value
 
 
 def _target(name: str, settings: Any) -> Target:

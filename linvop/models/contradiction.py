@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.models.feature_rows import FeatureRows
 from linvop.regression.ridge import Ridge
 
 __all__ = ["Sample", "contradiction", "sampled", "without_constants"]
@@ -53,12 +54,14 @@ class Sample:
     counts: np.ndarray
 
 
-def sampled(rows: np.ndarray, y: np.ndarray, sizes: np.ndarray, counts: np.ndarray) -> Sample:
+def sampled(
+    rows: np.ndarray | FeatureRows, y: np.ndarray, sizes: np.ndarray, counts: np.ndarray
+) -> Sample:
     r"""Copies of the rows of evenly spread structures.
 
     Parameters
     ----------
-    rows, y : (n + 3 N, p), (n + 3 N,) float64
+    rows, y : (n + 3 N, p), (n + 3 N,) float64, rows as `FeatureRows` too
         Of energies, then of gradients, structure by structure.
     sizes : (n,) int
         Rows of gradients of each structure.
@@ -68,9 +71,12 @@ def sampled(rows: np.ndarray, y: np.ndarray, sizes: np.ndarray, counts: np.ndarr
     chosen = np.unique(np.linspace(0, n - 1, _STRUCTURES).round().astype(int))
     owner = np.repeat(np.arange(n), sizes)
     places = n + np.flatnonzero(np.isin(owner, chosen))
-    return Sample(
-        rows[chosen], y[chosen], rows[places], y[places], owner[places - n], counts[chosen]
-    )
+    if isinstance(rows, FeatureRows):
+        made = rows.of(chosen)[1]
+        first, second = made[: len(chosen)], made[len(chosen) :]
+    else:
+        first, second = rows[chosen], rows[places]
+    return Sample(first, y[chosen], second, y[places], owner[places - n], counts[chosen])
 
 
 def without_constants(y: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -17,30 +17,31 @@ Angstrom, so that those of forces are larger by 1/ell. Results hardly depend on 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linvop.conventions import BOHR
 from linvop.errors import InputError
-from linvop.features.contractions import SiteFeatures
-from linvop.features.design import Progress
-from linvop.features.tangent import structure_tangent
-from linvop.features.threads import available_cores, one_thread_each
-from linvop.integrals import System
 from linvop.models.contradiction import contradiction, sampled, without_constants
-from linvop.models.linear_part import LinearPart, part_of, prior_of, with_free_atoms
+from linvop.models.feature_rows import FeatureRows
+from linvop.models.linear_part import (
+    LinearPart,
+    fitted_to,
+    part_of,
+    prior_of,
+    with_free_atoms,
+    without_lone,
+)
 from linvop.models.training import TrainingSet
 from linvop.regression.calibration import calibrated
 from linvop.regression.ridge import Ridge
 
 if TYPE_CHECKING:
-    from ase import Atoms
+    pass
 
-__all__ = ["FORCE_WEIGHT", "checked_weight", "energy_and_force_rows", "fit_energies_and_forces"]
+__all__ = ["FORCE_WEIGHT", "checked_weight", "fit_energies_and_forces"]
 
 FORCE_WEIGHT = 0.1
 """ell^2 in Angstrom^2."""
@@ -58,56 +59,8 @@ def checked_weight(value: float) -> float:
     return float(value)
 
 
-def energy_and_force_rows(
-    features: SiteFeatures,
-    frames: Sequence[Atoms],
-    energy_rows: np.ndarray,
-    *,
-    workers: int | None = None,
-    progress: Progress | None = None,
-    source: str = "frames",
-) -> np.ndarray:
-    r"""Rows of the energies, then those of dB/dR atom by atom.
-
-    Parameters
-    ----------
-    features : SiteFeatures
-        With the irrep (0, 1), and ``target="structure"``.
-    frames : sequence of ase.Atoms
-    energy_rows : (n, p) float64
-    workers, progress, source
-        As for `linvop.features.design.structure_rows`.
-
-    Returns
-    -------
-    (n + 3 n_atoms in all, p) float64
-        The latter per Angstrom.
-    """
-    n, p = energy_rows.shape
-    stops = n + 3 * np.cumsum([len(a) for a in frames])
-    out = np.empty((int(stops[-1]), p))
-    out[:n] = energy_rows
-
-    def fill(index: int) -> None:
-        atoms = frames[index]
-        try:
-            system = System.from_atoms(atoms, features.enumeration.ao)
-            found = structure_tangent(features, system)[0, 1]
-        except InputError as error:
-            raise InputError(f"{source}, frame {index}: {error}") from error
-        stop = stops[index]
-        out[stop - 3 * len(atoms) : stop] = found.reshape(3 * len(atoms), p)
-
-    with one_thread_each(workers or available_cores()) as pool:
-        for done, _ in enumerate(pool.map(fill, range(n)), start=1):
-            if progress is not None:
-                progress(done, n)
-    out[n:] /= BOHR
-    return out
-
-
 def fit_energies_and_forces(
-    rows: np.ndarray,
+    rows: np.ndarray | FeatureRows,
     data: TrainingSet,
     *,
     counts: np.ndarray,
@@ -125,8 +78,8 @@ def fit_energies_and_forces(
 
     Parameters
     ----------
-    rows : (n + 3 N, p) float64
-        Of `energy_and_force_rows`; destroyed.
+    rows : (n + 3 N, p) float64, or FeatureRows
+        Of `energy_and_force_rows`; an array is destroyed.
     data : TrainingSet
         With forces, (N, 3).
     counts, groups, penalty, solver, columns, labels, lone, rounding
@@ -148,7 +101,7 @@ def fit_energies_and_forces(
     fitted, free = with_constants and data.free_atoms is None, data.free_atoms
     if free is not None and lone is not None:
         y[:n] -= counts @ free
-        rows[:n] -= counts @ lone
+        rows = without_lone(rows, counts @ lone)
     of_structures = np.ones(n) if data.weights is None else data.weights
     common: dict[str, Any] = {
         "constants": np.concatenate([counts, np.zeros((len(y) - n, counts.shape[1]))])
@@ -164,16 +117,15 @@ def fit_energies_and_forces(
     }
     prior = prior_of(rows, y[:, None], columns, penalty, solver, common)
     sample = sampled(rows, y, sizes, counts)
-    one = copy(solver)
     try:
-        one.fit(
+        one = fitted_to(
+            solver,
             rows,
             y,
             penalty=prior,
             groups=np.concatenate([groups, np.repeat(groups, sizes)]),
             overwrite=True,
             rounding=rounding,
-            warn=False,  # the solver counts targets; their names are known later
             **common,
         )
     except InputError as error:

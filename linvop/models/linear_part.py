@@ -16,14 +16,24 @@ import numpy as np
 
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
+from linvop.models.feature_rows import FeatureRows
 from linvop.models.targets import Target
 from linvop.models.training import TrainingSet
 from linvop.regression.calibration import Scale
 from linvop.regression.relevance import relevance
 from linvop.regression.ridge import Ridge
+from linvop.regression.streamed_ridge import fit_streamed
 from linvop.regression.uncertainty import Posterior
 
-__all__ = ["LinearPart", "fit_parts", "part_of", "prior_of", "with_free_atoms"]
+__all__ = [
+    "LinearPart",
+    "fit_parts",
+    "fitted_to",
+    "part_of",
+    "prior_of",
+    "with_free_atoms",
+    "without_lone",
+]
 
 _NAMED = 50
 """So many pruned columns are named in a report; all have coefficients of exactly zero."""
@@ -98,7 +108,7 @@ class LinearPart:
 
 
 def fit_parts(
-    rows: np.ndarray,
+    rows: np.ndarray | FeatureRows,
     irrep: Irrep,
     targets: Sequence[Target],
     data: TrainingSet,
@@ -116,8 +126,8 @@ def fit_parts(
 
     Parameters
     ----------
-    rows : (n, 2 lam + 1, p) float64
-        Features of the structures; destroyed.
+    rows : (n, 2 lam + 1, p) float64, or FeatureRows
+        Features of the structures; an array is destroyed.
     irrep : (lam, sigma)
     targets : sequence of Target
     data : TrainingSet
@@ -147,7 +157,7 @@ def fit_parts(
     InputError
         Of the solver, with the source and the targets.
     """
-    n, width, p = rows.shape
+    n, width, p = len(data.frames), 2 * irrep[0] + 1, rows.shape[-1]
     if not p:
         names = ", ".join(t.name for t in targets if irrep in t.irreps)
         raise InputError(
@@ -162,31 +172,30 @@ def fit_parts(
         for kind, together in shared.items()
         for part in ([together] if columns is None else [[t] for t in together])
     ]
-    flat = rows.reshape(n * width, p)
+    flat = rows if isinstance(rows, FeatureRows) else rows.reshape(n * width, p)
     weights = None if data.weights is None else np.repeat(data.weights, width)
     for k, (kind, together) in enumerate(jobs, start=1):
         free = data.free_atoms if kind == "given" else None
         y = _labels_of(together, irrep, data)
-        moved = None
+        own, moved = flat, None
         if free is not None and lone is not None:
             y = y - (counts @ free)[:, None]
             moved = counts @ lone
-            flat -= moved
-        one = copy(solver)
+            own = without_lone(flat, moved)
         common = {
             "constants": counts if kind == "fitted" else None,
             "weights": weights,
             "n_components": width,
         }
         try:
-            one.fit(
-                flat,
+            one = fitted_to(
+                solver,
+                own,
                 y,
-                penalty=prior_of(flat, y, columns, penalty, solver, common),
+                penalty=prior_of(own, y, columns, penalty, solver, common),
                 groups=np.repeat(groups, width),
                 overwrite=k == len(jobs),
                 rounding=rounding,
-                warn=False,  # the solver counts targets; their names are known later
                 **common,
             )
         except InputError as error:
@@ -194,7 +203,7 @@ def fit_parts(
             raise InputError(
                 f"{data.source}: {names} of {n} structures cannot be fitted: {error}"
             ) from error
-        if moved is not None and k < len(jobs):
+        if moved is not None and k < len(jobs) and not isinstance(flat, FeatureRows):
             flat += moved
         for column, t in enumerate(together):
             added = np.zeros(counts.shape[1])
@@ -205,6 +214,24 @@ def fit_parts(
                 part = with_free_atoms(part, free, lone)
             fitted[t.name] = part, one.loo_residuals_[:, column].reshape(n, width)
     return fitted
+
+
+def without_lone(rows: np.ndarray | FeatureRows, moved: np.ndarray) -> Any:
+    """Rows of structures without features of free atoms, (n, p); in place where they are there."""
+    if isinstance(rows, FeatureRows):
+        return replace(rows, moved=moved)
+    rows[: len(moved)] -= moved
+    return rows
+
+
+def fitted_to(
+    solver: Ridge, rows: np.ndarray | FeatureRows, y: np.ndarray, *, overwrite: bool, **more: Any
+) -> Ridge:
+    """A solver fitted to rows that are there, or to rows as they come."""
+    if isinstance(rows, FeatureRows):
+        return fit_streamed(solver, rows, y, **more)
+    # No warnings: the solver counts targets, whose names are known later.
+    return copy(solver).fit(rows, y, overwrite=overwrite, warn=False, **more)
 
 
 def _labels_of(together: Sequence[Target], irrep: Irrep, data: TrainingSet) -> np.ndarray:
@@ -234,7 +261,7 @@ def with_free_atoms(part: LinearPart, free: np.ndarray, lone: np.ndarray) -> Lin
 
 
 def prior_of(
-    rows: np.ndarray,
+    rows: np.ndarray | FeatureRows,
     y: np.ndarray,
     columns: np.ndarray | None,
     penalty: np.ndarray,
@@ -244,6 +271,8 @@ def prior_of(
     """The given prior, or the one that the data determine for groups of columns."""
     if columns is None:
         return penalty
+    if isinstance(rows, FeatureRows):
+        raise InputError("relevance: expected all rows at once, got a fit by chunks")
     return relevance(
         rows,
         y[:, 0],

@@ -150,6 +150,7 @@ class PropertyModel:
         progress: Progress | None = None,
         source: str = "frames",
         state: tuple[int, int] | None = None,
+        chunk: int | None = None,
     ) -> PropertyModel:
         r"""Fit to labelled structures.
 
@@ -171,6 +172,11 @@ class PropertyModel:
             How messages call the frames, such as the file's name.
         state : (int, int), optional
             Charge and multiplicity: of frames in several states, take those in this one.
+        chunk : int, optional
+            Structures whose rows are in memory at a time, for fits larger than it: rows are made
+            once for a triangular factor (`linvop.regression.streaming`) and, where structures are
+            left out, once more. Needs columns^2 numbers besides. The result is that of
+            ``Ridge(refine=False)`` on all rows at once.
 
         Raises
         ------
@@ -183,6 +189,8 @@ class PropertyModel:
                 "force_weights: expected 'forces' among the targets, got "
                 + ", ".join(t.name for t in self.targets)
             )
+        if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
+            raise InputError(f"chunk: expected a positive integer, got {chunk!r}")
         # Into a copy: a fit that fails leaves this model as it was.
         fresh = copy(self)
         data = training_set(
@@ -198,7 +206,7 @@ class PropertyModel:
             force_weights=force_weights,
         )
         with frame_numbers_of_errors(data.numbers):
-            fresh._fit(data, workers, progress)
+            fresh._fit(data, workers, progress, chunk)
         self.__dict__.update(fresh.__dict__)
         return self
 
@@ -206,13 +214,19 @@ class PropertyModel:
     domain_: TrainingDomain | None
     training_: dict[str, Any]
 
-    def _fit(self, data: TrainingSet, workers: int | None, progress: Progress | None) -> None:
+    def _fit(
+        self,
+        data: TrainingSet,
+        workers: int | None,
+        progress: Progress | None,
+        chunk: int | None,
+    ) -> None:
         self.species_, self.state_ = data.species, data.state
         self.n_train_ = len(data.frames)
         self.training_ = {"source": data.source}
         groups = _copies(data)
         self.n_distinct_ = int(groups.max()) + 1
-        found = trained(self, data, groups, workers=workers, progress=progress)
+        found = trained(self, data, groups, workers=workers, progress=progress, chunk=chunk)
         self.parts_, self.domain_ = found.parts, found.domain
         self.train_values_ = dict(data.values)
         self.loo_predictions_ = {

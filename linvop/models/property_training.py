@@ -8,7 +8,7 @@ Energies and forces share the coefficients of (0, +1) and are fitted together
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,9 @@ from linvop.features.magnitudes import structure_rounding
 from linvop.features.memory import require_memory
 from linvop.integrals import System
 from linvop.models.domain import TrainingDomain, training_domain
-from linvop.models.force_fit import energy_and_force_rows, fit_energies_and_forces
+from linvop.models.feature_rows import FeatureRows
+from linvop.models.force_fit import fit_energies_and_forces
+from linvop.models.force_rows import energy_and_force_rows
 from linvop.models.linear_part import LinearPart, fit_parts
 from linvop.models.remarks import warn_of_alpha, warn_without_angles
 from linvop.models.training import TrainingSet, atom_counts
@@ -34,6 +36,9 @@ __all__ = ["Trained", "lone_atoms", "trained"]
 
 _SOLVER_COPIES = 2
 """Rows, in units of those of one irrep, that a fit holds beside them; `linvop bench memory`."""
+
+_TRIANGLES, _CHUNK_COPIES = 5, 5
+"""Arrays that a fit by chunks holds, in units of columns squared and of the rows of a chunk."""
 
 Fitted = dict[str, tuple[LinearPart, np.ndarray]]
 
@@ -64,6 +69,7 @@ def trained(
     *,
     workers: int | None = None,
     progress: Progress | None = None,
+    chunk: int | None = None,
 ) -> Trained:
     r"""Fit all parts of a model whose settings are checked; the model is only read.
 
@@ -73,7 +79,7 @@ def trained(
     data : TrainingSet
     groups : (n,) int
         Structures that are left out together.
-    workers, progress
+    workers, progress, chunk
         As for `PropertyModel.fit`.
 
     Raises
@@ -81,12 +87,18 @@ def trained(
     InputError
         For too little memory, and of the features and the solver.
     """
-    _require_memory(model, data)
     irreps = model.irreps
     features = model.basis.compile(data.species, irreps, "structure")
-    rows = structure_rows(
-        features, data.frames, workers=workers, progress=progress, source=data.source
-    )
+    rows: dict[Irrep, Any] = {}
+    common: dict[str, Any] = {"workers": workers, "progress": progress, "source": data.source}
+    if chunk is None:
+        _require_memory(model, data)
+        rows |= structure_rows(features, data.frames, **common)
+    else:
+        _require_memory_of_chunk(model, data, chunk)
+        for irrep in irreps:
+            one = model.basis.compile(data.species, (irrep,), "structure")
+            rows[irrep] = FeatureRows(one, data.frames, chunk, **common)
     rounding = structure_rounding(features, data.frames)
     counts = atom_counts(data.frames, data.species)
     names = [t.name for t in model.targets]
@@ -114,9 +126,7 @@ def trained(
         fitted: Fitted = {}
         if model.with_forces and irrep == (0, 1):
             others = tuple(t for t in model.targets if t.name != "energy")
-            energy, found.left_out_forces = _with_forces(
-                model, data, of_rows, settings, workers, progress
-            )
+            energy, found.left_out_forces = _with_forces(model, data, of_rows, settings, common)
             fitted |= energy
         if any(irrep in t.irreps for t in others):
             fitted |= fit_parts(of_rows, irrep, others, data, **settings)
@@ -137,20 +147,16 @@ def lone_atoms(basis: Basis, species: tuple[str, ...]) -> np.ndarray:
 def _with_forces(
     model: PropertyModel,
     data: TrainingSet,
-    rows: np.ndarray,
+    rows: np.ndarray | FeatureRows,
     settings: Mapping[str, Any],
-    workers: int | None,
-    progress: Progress | None,
+    common: Mapping[str, Any],
 ) -> tuple[Fitted, np.ndarray]:
     """Energies with forces, and what is left out of the latter."""
-    stacked = energy_and_force_rows(
-        model.basis.compile(data.species, ((0, 1),), "structure"),
-        data.frames,
-        rows[:, 0],
-        workers=workers,
-        progress=progress,
-        source=data.source,
-    )
+    if isinstance(rows, FeatureRows):
+        stacked: Any = replace(rows, forces=True)
+    else:
+        one = model.basis.compile(data.species, ((0, 1),), "structure")
+        stacked = energy_and_force_rows(one, data.frames, rows[:, 0], **common)
     energy = next(t for t in model.targets if t.name == "energy")
     part, of_energies, of_forces = fit_energies_and_forces(
         stacked,
@@ -176,3 +182,20 @@ def _require_memory(model: PropertyModel, data: TrainingSet) -> None:
         sum(sizes) + _SOLVER_COPIES * max(sizes),
         f"{data.source}: {n} structures x features, {columns}",
     )
+
+
+def _require_memory_of_chunk(model: PropertyModel, data: TrainingSet, chunk: int) -> None:
+    """The triangle and its SVD, and a few copies of the rows of a chunk."""
+    largest = max(len(a) for a in data.frames)
+    sizes = [
+        8.0 * p * (_TRIANGLES * p + _CHUNK_COPIES * chunk * _rows_of(model, irrep, largest))
+        for irrep, p in model.counts(data.species).items()
+    ]
+    require_memory(
+        max(sizes), f"{data.source}: chunks of {chunk} structures and a triangle of all columns"
+    )
+
+
+def _rows_of(model: PropertyModel, irrep: Irrep, n_atoms: int) -> int:
+    of_forces = 3 * n_atoms if model.with_forces and irrep == (0, 1) else 0
+    return 2 * irrep[0] + 1 + of_forces

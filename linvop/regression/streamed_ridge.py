@@ -54,8 +54,8 @@ class RowSource(Protocol):
         """Rows and columns."""
         ...
 
-    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Number of the first row and the rows, (b, p) float64, one after another."""
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Places of rows, (b,) int, and the rows, (b, p) float64; all places once."""
         ...
 
 
@@ -78,10 +78,11 @@ class ArrayRows:
         n, p = self.rows.shape
         return int(n), int(p)
 
-    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Number of the first row, and the rows."""
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Places and rows."""
         for start in range(0, self.shape[0], self.step):
-            yield start, np.asarray(self.rows[start : start + self.step], dtype=float)
+            A = np.asarray(self.rows[start : start + self.step], dtype=float)
+            yield np.arange(start, start + len(A)), A
 
 
 def fit_streamed(
@@ -173,11 +174,10 @@ class _Streamed:
             )
         factor, spread = RowFactor(k0 + p + t), ColumnSpread.empty(p)
         centred = np.broadcast_to(problem.centred, n)
-        for start, A in self.source.blocks():
-            rows = slice(start, start + len(A))
+        for rows, A in self.source.blocks():
             if A.shape[1] != p or not np.isfinite(A).all():
                 raise InputError(
-                    f"rows {start} to {start + len(A) - 1}: expected finite numbers of {p} columns"
+                    f"rows {rows[0]} to {rows[-1]}: expected finite numbers of {p} columns"
                 )
             spread = spread.merged(ColumnSpread.of(A, problem.weights[rows], centred[rows]))
             root = self.root_w[rows, None]
@@ -241,8 +241,7 @@ class _Streamed:
         y -= self.span @ (self.span.T @ y)
         sizes = np.bincount(problem.labels)
         waiting: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-        for start, A in self.source.blocks():
-            rows = np.arange(start, start + len(A))
+        for rows, A in self.source.blocks():
             A = self.root_w[rows, None] * A[:, self.active] / self.gamma[self.active]
             X = (A - self.span[rows] @ self.top[:, self.active]) @ self.V
             own = problem.labels[rows]

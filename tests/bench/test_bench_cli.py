@@ -79,6 +79,18 @@ def test_memory_is_that_of_a_process_of_its_own():
     assert row["design, GB"] < row["peak, GB"] < 1.5
 
 
+def test_rows_on_the_disk(tmp_path):
+    done = _run("streaming", "--n", 4000, "--p", 60, "--folder", tmp_path, "--json")
+    assert done.exit_code == 0, done.output
+    qr, evidence, loo = json.loads(done.stdout)["tables"][0]["rows"]
+    assert qr["over QR"] == 1
+    assert 0 < evidence["over QR"] < loo["over QR"]
+    assert evidence["met"] in ("yes", "NO")
+    assert list(tmp_path.iterdir()) == []
+    done = _run("streaming", "--here", tmp_path / "none.npy", "qr")
+    assert done.exit_code != 0
+
+
 def test_memory_with_forces():
     done = _run("memory", "--forces", "--n", 12, "--json")
     assert done.exit_code == 0, done.output

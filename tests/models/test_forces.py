@@ -318,6 +318,33 @@ def test_forces_of_other_atoms_are_noticed():
         model().fit(frames)
 
 
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("chunk", [1, 7, 100])
+def test_rows_in_chunks_make_the_same_fit(chunk, free):
+    """Energies, forces, dipoles and tensors; predictions to 1e-9, copies apart in the file."""
+    frames = [*TRAIN, TRAIN[3]]
+    for atoms in (*frames, *TEST):
+        r = atoms.positions - atoms.positions[0]
+        atoms.info |= {"dipole": r.sum(axis=0) + 0.01 * r[1] * (r[1] @ r[2]), "theta": r.T @ r}
+    targets = ("energy", "forces", "dipole", linvop.Target("theta", rank=2))
+    atoms_energies = {"H": -600.0, "O": -800.0} if free else None
+    made = []
+    for given in ({}, {"chunk": chunk}):
+        solver = linvop.Ridge(refine=False, alpha_bounds=(1e-10, 1e2))
+        one = model(targets, solver=solver, atom_energies=atoms_energies)
+        made.append(one.fit(frames, weights=np.linspace(0.5, 2.0, 25), **given))
+    whole, parts = made
+    expected, found = (m.predict_arrays(TEST) for m in (whole, parts))
+    for name, value in expected.items():
+        scale = np.abs(value - value.mean(axis=0)).max()
+        np.testing.assert_allclose(found[name], value, atol=1e-8 * scale, err_msg=name)
+        left = whole.loo_predictions_[name], parts.loo_predictions_[name]
+        np.testing.assert_allclose(left[1], left[0], atol=1e-5 * scale)
+    report = (m.parts_["energy"][0, 1].report for m in (whole, parts))
+    a, b = ({k: r[k] for k in ("alpha", "loo_rmse", "loo_rmse_forces")} for r in report)
+    assert b == pytest.approx(a, rel=1e-4)
+
+
 def test_what_is_refused():
     with pytest.raises(InputError, match="expected energy with them"):
         model("forces")
@@ -338,6 +365,12 @@ def test_what_is_refused():
             model().fit(TRAIN, weights=bad)
     with pytest.raises(InputError, match="force_weights, frame 3: expected numbers, got 'abc'"):
         model().fit(TRAIN, force_weights=[*[np.ones(3)] * 3, "abc", *[np.ones(3)] * 20])
+    with pytest.raises(InputError, match="chunk: expected a positive integer, got 0"):
+        model().fit(TRAIN, chunk=0)
+    with pytest.raises(InputError, match="relevance: expected all rows at once"):
+        model(relevance="shells").fit(TRAIN, chunk=5)
+    with pytest.raises(InputError, match="without covariance and prune"):
+        model(solver=linvop.Ridge(covariance=True)).fit(TRAIN, chunk=5)
     for name, of in (("forces_std", "forces"), ("energy_derivatives", "energy")):
         with pytest.raises(InputError, match=f"{name} would be taken for the .* of {of}"):
             model(("energy", "forces", linvop.Target(name, rank=0)))

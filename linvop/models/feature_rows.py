@@ -1,0 +1,104 @@
+r"""Design rows of structures as they are asked for: some structures at a time, none kept.
+
+Rows stand in the order that a fit at once has them in: those of the irrep's components structure by
+structure, and for energies with forces all energies before all derivatives (`force_fit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from linvop.features.contractions import SiteFeatures
+from linvop.features.design import Progress, structure_rows
+from linvop.models.force_rows import energy_and_force_rows
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = ["FeatureRows"]
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    r"""Rows of one irrep (`linvop.regression.streamed_ridge.RowSource`).
+
+    Attributes
+    ----------
+    features : SiteFeatures
+        Compiled with ``target="structure"`` for this irrep alone.
+    frames : sequence of ase.Atoms
+    chunk : int
+        Structures at a time.
+    forces : bool
+        Whether rows of derivatives stand below those of the structures.
+    workers, progress, source
+        As for `linvop.features.design.structure_rows`; progress counts structures of each pass.
+    moved : (n, p) float64 or None
+        What is subtracted from the rows of structures: features of free atoms.
+    """
+
+    features: SiteFeatures
+    frames: Sequence[Atoms]
+    chunk: int
+    forces: bool = False
+    workers: int | None = None
+    progress: Progress | None = None
+    source: str = "frames"
+    moved: np.ndarray | None = None
+
+    @property
+    def width(self) -> int:
+        """Rows of a structure: 2 lam + 1."""
+        return 2 * self.features.irreps[0][0] + 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        below = 3 * sum(len(a) for a in self.frames) if self.forces else 0
+        n_columns = self.features.n_columns(self.features.irreps[0])
+        return len(self.frames) * self.width + below, n_columns
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Places and rows of some structures, one lot after another."""
+        n = len(self.frames)
+        for first in range(0, n, self.chunk):
+            yield self.of(np.arange(first, min(first + self.chunk, n)), first)
+
+    def of(self, chosen: np.ndarray, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Places and rows of the structures with these numbers, structures before derivatives."""
+        n, (irrep,) = len(self.frames), self.features.irreps
+        some = [self.frames[k] for k in chosen]
+
+        def done(k: int, _: int) -> None:
+            if self.progress is not None:
+                self.progress(first + k, n)
+
+        rows = structure_rows(
+            self.features,
+            some,
+            workers=self.workers,
+            progress=None if self.forces else done,
+            source=self.source,
+            first=first,
+        )[irrep]
+        if self.moved is not None:
+            rows -= self.moved[chosen, None]
+        places = (chosen[:, None] * self.width + np.arange(self.width)).ravel()
+        if not self.forces:
+            return places, rows.reshape(len(places), rows.shape[2])
+        ends = n + 3 * np.cumsum([len(a) for a in self.frames])
+        below = [np.arange(ends[k] - 3 * len(self.frames[k]), ends[k]) for k in chosen]
+        stacked = energy_and_force_rows(
+            self.features,
+            some,
+            rows[:, 0],
+            workers=self.workers,
+            progress=done,
+            source=self.source,
+            first=first,
+        )
+        return np.concatenate([places, *below]), stacked
