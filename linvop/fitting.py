@@ -139,8 +139,21 @@ def run_fit(
         size = ", ".join(
             f"{n} columns of lam = {lam}" for (lam, _), n in model.counts(species).items()
         )
-        progress_of_fit = stage(f"training structures ({size})")
-        model.fit(data.train, progress=progress_of_fit, source=config.train, chunk=config.chunk)
+        parts = None if config.chunk is None else config.output / "fit.parts"
+        try:
+            model.fit(
+                data.train,
+                progress=stage(f"training structures ({size})"),
+                source=config.train,
+                chunk=config.chunk,
+                checkpoints=parts,
+            )
+        except KeyboardInterrupt:
+            if parts is None or not parts.exists():
+                raise
+            raise KeyboardInterrupt(
+                f"{parts} holds the rows so far: run the same command again to go on"
+            ) from None
     fitted = time.perf_counter()
     series = {
         t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}

@@ -16,6 +16,7 @@ import linvop
 from linvop.cli import app
 from linvop.models.property_training import lone_atoms
 from linvop.models.property_values import values_of_rows
+from linvop.regression import streamed_ridge
 
 CONFIG = """
 [data]
@@ -26,6 +27,8 @@ ao = "sto-3g"
 kappa = 1
 [targets]
 energy = {{}}
+[solver]
+{solver}
 [output]
 dir = "{out}"
 """
@@ -62,12 +65,20 @@ def free_atoms() -> list[Atoms]:
     return out
 
 
-def fit(folder: Path, train, data: str = "", test=None, *options: str, out: str = "out"):
+def fit(
+    folder: Path,
+    train,
+    data: str = "",
+    test=None,
+    *options: str,
+    out: str = "out",
+    solver: str = "",
+):
     ase.io.write(folder / "train.xyz", train)
     if test is not None:
         ase.io.write(folder / "test.xyz", test)
         data += '\ntest = "test.xyz"'
-    (folder / "c.toml").write_text(CONFIG.format(data=data, out=out))
+    (folder / "c.toml").write_text(CONFIG.format(data=data, out=out, solver=solver))
     return CliRunner().invoke(app, ["fit", str(folder / "c.toml"), "--force", *options])
 
 
@@ -152,7 +163,7 @@ def test_test_structures_that_are_copies_of_training_structures_are_counted(tmp_
 def test_a_training_data_set_is_compared_too(tmp_path):
     frames = linvop.Dataset.open(linvop.data.water()).frames()[:5]
     ase.io.write(tmp_path / "test.xyz", frames)
-    text = CONFIG.format(data='test = "test.xyz"', out="out")
+    text = CONFIG.format(data='test = "test.xyz"', out="out", solver="")
     (tmp_path / "c.toml").write_text(text.replace("train.xyz", "shipped:water"))
     done = CliRunner().invoke(app, ["fit", str(tmp_path / "c.toml")])
     assert done.exit_code == 0, done.output
@@ -188,6 +199,30 @@ def test_free_atoms_are_used_and_said_with_a_split_too(tmp_path, data):
     if SPLIT in data:
         assert content["test"]["energy"]["n"] == 10
     assert "free atoms" not in fit(tmp_path, waters(30), data).stdout
+
+
+def test_a_killed_fit_by_chunks_goes_on(tmp_path, monkeypatch):
+    """Ctrl-C in the second pass: its state is kept, said, used, and removed."""
+    solver = "alpha_bounds = [1e-10, 1.0]\nchunk = 7\n"
+    made, limit, rows = [0], [6], streamed_ridge.RowFactor.add
+
+    def add(self, block):
+        made[0] += 1
+        if made[0] > limit[0]:
+            raise KeyboardInterrupt
+        return rows(self, block)
+
+    monkeypatch.setattr(streamed_ridge.RowFactor, "add", add)
+    monkeypatch.setattr(streamed_ridge.Checkpoint, "is_due", lambda self: True)
+    stopped = fit(tmp_path, waters(60), solver=solver)
+    assert stopped.exit_code == 130, stopped.output
+    assert "run the same command again to go on" in " ".join(stopped.output.split())
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["fit.parts"]
+    made[0], limit[0] = 0, 10**9
+    done = fit(tmp_path, waters(60), solver=solver)
+    assert done.exit_code == 0, done.output
+    assert made[0] == 3  # of nine
+    assert not (tmp_path / "out/fit.parts").exists()
 
 
 # -- the output folder ---------------------------------------------------------------------------

@@ -30,7 +30,8 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     prune = 1e-8                   # optional: drop columns that depend on others in the data
     kappa_cost = 2.0
     relevance = "shells"           # optional: prior variances of groups of columns from the data
-    chunk = 200                    # optional: structures whose rows are in memory at a time
+    chunk = 200                    # optional: structures whose rows are in memory at a time; a
+                                   # killed fit goes on where it was
 
     [output]
     dir = "."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from linvop.features.contractions import SiteFeatures
 from linvop.features.design import Progress, structure_rows
 from linvop.models.force_rows import energy_and_force_rows
+from linvop.regression.checkpoint import fingerprint
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -39,6 +41,8 @@ class FeatureRows:
         As for `linvop.features.design.structure_rows`; progress counts structures of each pass.
     moved : (n, p) float64 or None
         What is subtracted from the rows of structures: features of free atoms.
+    checkpoints : path, optional
+        A folder for the state of a fit to these rows.
     """
 
     features: SiteFeatures
@@ -49,6 +53,7 @@ class FeatureRows:
     progress: Progress | None = None
     source: str = "frames"
     moved: np.ndarray | None = None
+    checkpoints: str | Path | None = None
 
     @property
     def width(self) -> int:
@@ -62,10 +67,22 @@ class FeatureRows:
         n_columns = self.features.n_columns(self.features.irreps[0])
         return len(self.frames) * self.width + below, n_columns
 
-    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    @property
+    def key(self) -> str:
+        """Fingerprint of the basis and the structures."""
+        features = self.features
+        enumeration = features.enumeration
+        shells = {s: enumeration.ao.shells(s) for s in features.species}
+        frames = (x for a in self.frames for x in (a.numbers, a.positions))
+        moved = np.zeros(0) if self.moved is None else self.moved
+        settings = self.chunk, self.forces, features.irreps, repr(enumeration), repr(shells)
+        products = (x.products.slot_offset for x in features.product_plans.values())
+        return fingerprint(*settings, moved, *products, *frames)
+
+    def blocks(self, skip: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Places and rows of some structures, one lot after another."""
         n = len(self.frames)
-        for first in range(0, n, self.chunk):
+        for first in range(skip * self.chunk, n, self.chunk):
             yield self.of(np.arange(first, min(first + self.chunk, n)), first)
 
     def of(self, chosen: np.ndarray, first: int = 0) -> tuple[np.ndarray, np.ndarray]:

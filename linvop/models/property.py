@@ -151,6 +151,7 @@ class PropertyModel:
         source: str = "frames",
         state: tuple[int, int] | None = None,
         chunk: int | None = None,
+        checkpoints: str | Path | None = None,
     ) -> PropertyModel:
         r"""Fit to labelled structures.
 
@@ -177,6 +178,9 @@ class PropertyModel:
             once for a triangular factor (`linvop.regression.streaming`) and, where structures are
             left out, once more. Needs columns^2 numbers besides. The result is that of
             ``Ridge(refine=False)`` on all rows at once.
+        checkpoints : path, optional
+            With `chunk`, a folder for the state of the fit once a minute: the same fit, if it was
+            killed, goes on from there. Removed at the end.
 
         Raises
         ------
@@ -206,7 +210,7 @@ class PropertyModel:
             force_weights=force_weights,
         )
         with frame_numbers_of_errors(data.numbers):
-            fresh._fit(data, workers, progress, chunk)
+            fresh._fit(data, workers, progress, chunk=chunk, checkpoints=checkpoints)
         self.__dict__.update(fresh.__dict__)
         return self
 
@@ -219,14 +223,14 @@ class PropertyModel:
         data: TrainingSet,
         workers: int | None,
         progress: Progress | None,
-        chunk: int | None,
+        **chunks: Any,
     ) -> None:
         self.species_, self.state_ = data.species, data.state
         self.n_train_ = len(data.frames)
         self.training_ = {"source": data.source}
         groups = _copies(data)
         self.n_distinct_ = int(groups.max()) + 1
-        found = trained(self, data, groups, workers=workers, progress=progress, chunk=chunk)
+        found = trained(self, data, groups, workers=workers, progress=progress, **chunks)
         self.parts_, self.domain_ = found.parts, found.domain
         self.train_values_ = dict(data.values)
         self.loo_predictions_ = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def trained(
     workers: int | None = None,
     progress: Progress | None = None,
     chunk: int | None = None,
+    checkpoints: str | Path | None = None,
 ) -> Trained:
     r"""Fit all parts of a model whose settings are checked; the model is only read.
 
@@ -79,7 +81,7 @@ def trained(
     data : TrainingSet
     groups : (n,) int
         Structures that are left out together.
-    workers, progress, chunk
+    workers, progress, chunk, checkpoints
         As for `PropertyModel.fit`.
 
     Raises
@@ -98,7 +100,7 @@ def trained(
         _require_memory_of_chunk(model, data, chunk)
         for irrep in irreps:
             one = model.basis.compile(data.species, (irrep,), "structure")
-            rows[irrep] = FeatureRows(one, data.frames, chunk, **common)
+            rows[irrep] = FeatureRows(one, data.frames, chunk, **common, checkpoints=checkpoints)
     rounding = structure_rounding(features, data.frames)
     counts = atom_counts(data.frames, data.species)
     names = [t.name for t in model.targets]

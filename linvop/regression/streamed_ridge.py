@@ -24,12 +24,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from scipy.linalg import svd
 
 from linvop.errors import InputError
+from linvop.regression.checkpoint import Checkpoint, fingerprint
 from linvop.regression.criteria import AlphaSearch, Spectrum, alpha_grid, minimise_over_alpha
 from linvop.regression.leave_out import (
     determined,
@@ -54,8 +56,16 @@ class RowSource(Protocol):
         """Rows and columns."""
         ...
 
-    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Places of rows, (b,) int, and the rows, (b, p) float64; all places once."""
+    @property
+    def key(self) -> str:
+        """Fingerprint of the rows, without making them; of checkpoints."""
+        ...
+
+    def blocks(self, skip: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Places of rows, (b,) int, and the rows, (b, p) float64, without the first `skip` lots.
+
+        All places once, always in one order.
+        """
         ...
 
 
@@ -78,9 +88,18 @@ class ArrayRows:
         n, p = self.rows.shape
         return int(n), int(p)
 
-    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    @property
+    def key(self) -> str:
+        """Shape, first and last rows: arrays in files are not read for it."""
+        return fingerprint(
+            self.shape,
+            self.step,
+            *(np.asarray(self.rows[k : k + 1]) for k in (0, self.shape[0] - 1)),
+        )
+
+    def blocks(self, skip: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Places and rows."""
-        for start in range(0, self.shape[0], self.step):
+        for start in range(skip * self.step, self.shape[0], self.step):
             A = np.asarray(self.rows[start : start + self.step], dtype=float)
             yield np.arange(start, start + len(A)), A
 
@@ -97,6 +116,8 @@ def fit_streamed(
     n_components: int = 1,
     rounding: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
+    checkpoints: str | Path | None = None,
+    every: float = 60.0,
 ) -> Ridge:
     r"""Fit, reading the rows once, and once more where groups are left out.
 
@@ -109,6 +130,10 @@ def fit_streamed(
         As for `Ridge.fit`. Groups may be spread over blocks.
     progress : callable, optional
         Called with (rows done, rows in all) of all passes.
+    checkpoints : path, optional
+        A folder for the state of this fit, every so many seconds: the same fit, if it was
+        killed, goes on from the last one. It is removed at the end.
+    every : float
 
     Returns
     -------
@@ -135,7 +160,16 @@ def fit_streamed(
     )
     passes = 2 if settings.alpha == "loo" or not isinstance(settings.alpha, str) else 1
     done = _Progress(progress, passes * n)
-    return _Streamed(settings, source, problem, done).fitted(np.ndim(y) == 1)
+    saved = None
+    if checkpoints is not None:
+        given = problem.y, problem.constants, problem.weights, problem.labels, problem.penalty
+        size = np.zeros(0) if problem.rounding is None else problem.rounding
+        key = fingerprint(source.key, repr(settings), n_components, *given, size)
+        saved = Checkpoint(checkpoints, key, every)
+    found = _Streamed(settings, source, problem, done, saved).fitted(np.ndim(y) == 1)
+    if saved is not None:
+        saved.remove()
+    return found
 
 
 class _Progress:
@@ -152,10 +186,18 @@ class _Streamed:
     """One fit: factor, spectrum, alpha, coefficients."""
 
     def __init__(
-        self, settings: Ridge, source: RowSource, problem: Problem, progress: _Progress
+        self,
+        settings: Ridge,
+        source: RowSource,
+        problem: Problem,
+        progress: _Progress,
+        saved: Checkpoint | None = None,
     ) -> None:
         self.settings, self.source, self.problem = settings, source, problem
-        self.progress = progress
+        self.progress, self.saved = progress, saved
+        self.before = {} if saved is None else saved.load()
+        left = ("left", "left_rows", "out", "waiting_rows", "waiting")
+        self.state = {name: x for name, x in self.before.items() if name not in left}
         self.root_w = np.sqrt(problem.weights)
         self.projection = ConstantsProjection(problem.constants * self.root_w[:, None])
         self.span = self.projection.leverage_vectors()
@@ -172,9 +214,16 @@ class _Streamed:
                 f"expected more than {k0 + 1} rows to fit {k0} independent constants and a "
                 f"coefficient, got {n}"
             )
-        factor, spread = RowFactor(k0 + p + t), ColumnSpread.empty(p)
+        factor, spread, done = RowFactor(k0 + p + t), ColumnSpread.empty(p), 0
         centred = np.broadcast_to(problem.centred, n)
-        for rows, A in self.source.blocks():
+        if self.before:
+            factor.R, factor.n_rows = (
+                np.asfortranarray(self.before["R"]),
+                int(self.before["n_rows"]),
+            )
+            spread, done = ColumnSpread.of_arrays(self.before), int(self.before["factored"])
+            self.progress.add(factor.n_rows)
+        for rows, A in self.source.blocks(done):
             if A.shape[1] != p or not np.isfinite(A).all():
                 raise InputError(
                     f"rows {rows[0]} to {rows[-1]}: expected finite numbers of {p} columns"
@@ -183,9 +232,17 @@ class _Streamed:
             root = self.root_w[rows, None]
             factor.add(np.concatenate([self.span[rows], root * A, root * problem.y[rows]], axis=1))
             self.progress.add(len(A))
+            done += 1
+            self.state = {
+                "R": factor.R,
+                "n_rows": np.asarray(factor.n_rows),
+                "factored": np.asarray(done),
+                **spread.arrays(),
+            }
+            self.save()
         if factor.n_rows != n:
             raise InputError(f"rows: expected {n}, got {factor.n_rows}")
-        R = factor.R
+        R = factor.R.copy(order="F")
         R[:k0] *= np.sign(np.diagonal(R)[:k0])[:, None]  # Q1 is what it was given as
         scale, active = spread.scales(float(self.settings.column_scale), CONSTANT)
         if problem.rounding is not None:
@@ -211,6 +268,11 @@ class _Streamed:
         outside = self.y_T - W @ self.beta
         rest = self.rho + (outside**2).sum(axis=0) if r < n - k0 else np.zeros(t)
         self.spectrum = Spectrum(self.s, self.beta, rest, n, n - k0)
+
+    def save(self, now: bool = False, **more: np.ndarray) -> None:
+        """Keep the state, if it is time."""
+        if self.saved is not None and (now or self.saved.is_due()):
+            self.saved.save(**self.state, **more)
 
     # -- alpha -----------------------------------------------------------------------------------
 
@@ -241,7 +303,16 @@ class _Streamed:
         y -= self.span @ (self.span.T @ y)
         sizes = np.bincount(problem.labels)
         waiting: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-        for rows, A in self.source.blocks():
+        done = int(self.before.get("left", 0))
+        if done:
+            out = self.before["out"]
+            places, X = self.before["waiting_rows"], self.before["waiting"]
+            for group in np.unique(problem.labels[places]).tolist():
+                chosen = problem.labels[places] == group
+                waiting[group] = [(places[chosen], X[chosen])]
+            self.progress.add(int(self.before["left_rows"]))
+        done_rows = int(self.before.get("left_rows", 0))
+        for rows, A in self.source.blocks(done):
             A = self.root_w[rows, None] * A[:, self.active] / self.gamma[self.active]
             X = (A - self.span[rows] @ self.top[:, self.active]) @ self.V
             own = problem.labels[rows]
@@ -256,6 +327,16 @@ class _Streamed:
                     together = np.concatenate([x for x, _ in parts])
                     self._groups(together, np.concatenate([x for _, x in parts]), y, D, out)
             self.progress.add(len(A))
+            done, done_rows = done + 1, done_rows + len(A)
+            if self.saved is not None and self.saved.is_due():
+                parts = [part for parts in waiting.values() for part in parts]
+                self.save(
+                    left=np.asarray(done),
+                    left_rows=np.asarray(done_rows),
+                    out=out,
+                    waiting_rows=np.concatenate([x for x, _ in parts] or [np.zeros(0, int)]),
+                    waiting=np.concatenate([x for _, x in parts] or [np.zeros((0, len(self.s)))]),
+                )
         if not np.isfinite(out[0]).any():
             raise InputError(
                 "leave-one-out: every group of rows is the only one that determines one of the "

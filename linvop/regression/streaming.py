@@ -17,6 +17,7 @@ squared deviations d of two parts are those of the whole by
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,18 @@ class ColumnSpread:
             self.deviation + other.deviation + first * share * apart**2,
             self.square + other.square,
         )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps; ``ColumnSpread.of_arrays`` is the inverse."""
+        weights = np.asarray([self.weight, self.weight_centred])
+        found = {"weights": weights, "mean": self.mean}
+        return found | {"deviation": self.deviation, "square": self.square}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> ColumnSpread:
+        """From what `arrays` gave."""
+        weight, centred = arrays["weights"].tolist()
+        return cls(weight, centred, arrays["mean"], arrays["deviation"], arrays["square"])
 
     def scales(self, power: float, constant: float) -> tuple[np.ndarray, np.ndarray]:
         """``sd ** power``, 1 where there is no spread, and which columns have one, (p,) each."""

@@ -118,6 +118,62 @@ def test_small_singular_values_survive_as_normal_equations_lose_them():
     assert np.abs(A @ normal - expected).max() > max(1e-8 * size, 30 * streamed)
 
 
+class Killed(ArrayRows):
+    """Rows that end in the middle after so many lots; counts those that are made."""
+
+    made = 0
+    left = 10**9
+
+    def blocks(self, skip=0):
+        for lot in super().blocks(skip):
+            if Killed.left == 0:
+                raise KeyboardInterrupt
+            Killed.left -= 1
+            Killed.made += 1
+            yield lot
+
+
+@pytest.mark.parametrize("after", [3, 8, 11, 17])
+def test_a_killed_fit_goes_on(tmp_path, after):
+    """Twenty lots in two passes, stopped in either; groups are spread over several lots."""
+    rng = np.random.default_rng(0)
+    A, counts = rng.normal(size=(100, 6)), rng.integers(1, 3, size=(100, 2)).astype(float)
+    y = A.sum(axis=1) + counts @ [1.0, 2.0] + 0.1 * rng.normal(size=100)
+    given = {"constants": counts, "groups": np.arange(100) % 25}
+    whole = fit_streamed(Ridge(), ArrayRows(A, 10), y, **given)
+    Killed.made, Killed.left = 0, after
+    saved = {"checkpoints": tmp_path / "parts", "every": 0.0}
+    with pytest.raises(KeyboardInterrupt):
+        fit_streamed(Ridge(), Killed(A, 10), y, **given, **saved)
+    assert len(list((tmp_path / "parts").iterdir())) == 1
+    other = fit_streamed(Ridge(), ArrayRows(A, 10), 2 * y, **given, **saved)  # takes not its state
+    Killed.left = 10**9
+    steps = []
+    again = fit_streamed(
+        Ridge(), Killed(A, 10), y, **given, **saved, progress=lambda *x: steps.append(x)
+    )
+    assert Killed.made == 20
+    assert steps[-1] == (200, 200)
+    np.testing.assert_array_equal(again.coef_, whole.coef_)
+    np.testing.assert_array_equal(again.loo_residuals_, whole.loo_residuals_)
+    np.testing.assert_allclose(other.coef_, 2 * whole.coef_, rtol=1e-9)
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_damaged_state_is_made_anew(tmp_path):
+    rng = np.random.default_rng(0)
+    A, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    Killed.left = 2
+    saved = {"checkpoints": tmp_path, "every": 0.0}
+    with pytest.raises(KeyboardInterrupt):
+        fit_streamed(Ridge(), Killed(A, 10), y, **saved)
+    (state,) = tmp_path.iterdir()
+    state.write_bytes(state.read_bytes()[:100])
+    Killed.left = 10**9
+    again = fit_streamed(Ridge(), Killed(A, 10), y, **saved)
+    np.testing.assert_array_equal(again.coef_, fit_streamed(Ridge(), ArrayRows(A, 10), y).coef_)
+
+
 def test_what_is_refused():
     A, y = np.ones((10, 3)) * np.arange(10)[:, None], np.arange(10.0)
     with pytest.raises(InputError, match="without covariance and prune"):
