@@ -16,6 +16,7 @@ import numpy as np
 
 import linvop
 from linvop.config import FitConfig
+from linvop.distributed import client_of
 from linvop.errors import InputError
 from linvop.features.basis import ordered_species
 from linvop.fit_data import TEST_PART, FitData, fit_data, labels_level, name_of, source_of_test
@@ -105,6 +106,7 @@ def run_fit(
     *,
     force: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
+    scheduler: str | None = None,
 ) -> dict[str, Any]:
     r"""Fit, measure, write.
 
@@ -115,6 +117,8 @@ def run_fit(
         Replace files that exist.
     progress : callable, optional
         Called with (stage, structures done, structures in all).
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers make the rows.
 
     Returns
     -------
@@ -147,6 +151,7 @@ def run_fit(
                 source=config.train,
                 chunk=config.chunk,
                 checkpoints=parts,
+                executor=None if scheduler is None else client_of(scheduler),
             )
         except KeyboardInterrupt:
             if parts is None or not parts.exists():

@@ -16,7 +16,7 @@ import linvop
 from linvop.cli import app
 from linvop.models.property_training import lone_atoms
 from linvop.models.property_values import values_of_rows
-from linvop.regression import streamed_ridge
+from linvop.regression import streamed_lots, streamed_ridge
 
 CONFIG = """
 [data]
@@ -204,7 +204,7 @@ def test_free_atoms_are_used_and_said_with_a_split_too(tmp_path, data):
 def test_a_killed_fit_by_chunks_goes_on(tmp_path, monkeypatch):
     """Ctrl-C in the second pass: its state is kept, said, used, and removed."""
     solver = "alpha_bounds = [1e-10, 1.0]\nchunk = 7\n"
-    made, limit, rows = [0], [6], streamed_ridge.RowFactor.add
+    made, limit, rows = [0], [6], streamed_lots.RowFactor.add
 
     def add(self, block):
         made[0] += 1
@@ -212,7 +212,7 @@ def test_a_killed_fit_by_chunks_goes_on(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return rows(self, block)
 
-    monkeypatch.setattr(streamed_ridge.RowFactor, "add", add)
+    monkeypatch.setattr(streamed_lots.RowFactor, "add", add)
     monkeypatch.setattr(streamed_ridge.Checkpoint, "is_due", lambda self: True)
     stopped = fit(tmp_path, waters(60), solver=solver)
     assert stopped.exit_code == 130, stopped.output

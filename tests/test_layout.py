@@ -26,6 +26,7 @@ ORDER = [
     ["kernels"],
     ["features"],
     ["regression"],
+    ["distributed"],
     ["io"],
     ["observables"],
     ["models"],

@@ -122,6 +122,10 @@ def quickstart_command(
 
 def fit_command(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file.")],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler whose workers make the rows (tcp://...)."),
+    ] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -133,6 +137,8 @@ def fit_command(
         from linvop.fitting import outputs, run_fit
 
         tree = read_toml(config)
+        if scheduler is not None and (is_effective_fit(tree) or is_operator_fit(tree)):
+            raise InputError("--scheduler: for fits of properties")
         if is_effective_fit(tree):
             from linvop.cli.effective import fit_effective
 
@@ -145,7 +151,7 @@ def fit_command(
             return
         settings = read_config(config)
         with progress_bar() as progress:
-            metrics = run_fit(settings, force=force, progress=progress)
+            metrics = run_fit(settings, force=force, progress=progress, scheduler=scheduler)
         if json:
             print_json(metrics)
             return

@@ -6,10 +6,10 @@ structure, and for energies with forces all energies before all derivatives (`fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from linvop.features.contractions import SiteFeatures
 from linvop.features.design import Progress, structure_rows
 from linvop.models.force_rows import energy_and_force_rows
 from linvop.regression.checkpoint import fingerprint
+from linvop.regression.streamed_lots import Lots
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -26,7 +27,7 @@ __all__ = ["FeatureRows"]
 
 @dataclass(frozen=True)
 class FeatureRows:
-    r"""Rows of one irrep (`linvop.regression.streamed_ridge.RowSource`).
+    r"""Rows of one irrep (`linvop.regression.streamed_lots.RowSource`).
 
     Attributes
     ----------
@@ -43,6 +44,8 @@ class FeatureRows:
         What is subtracted from the rows of structures: features of free atoms.
     checkpoints : path, optional
         A folder for the state of a fit to these rows.
+    executor : Lots, optional
+        Who works on them.
     """
 
     features: SiteFeatures
@@ -54,6 +57,7 @@ class FeatureRows:
     source: str = "frames"
     moved: np.ndarray | None = None
     checkpoints: str | Path | None = None
+    executor: Lots | None = None
 
     @property
     def width(self) -> int:
@@ -79,11 +83,20 @@ class FeatureRows:
         products = (x.products.slot_offset for x in features.product_plans.values())
         return fingerprint(*settings, moved, *products, *frames)
 
-    def blocks(self, skip: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Places and rows of some structures, one lot after another."""
-        n = len(self.frames)
-        for first in range(skip * self.chunk, n, self.chunk):
-            yield self.of(np.arange(first, min(first + self.chunk, n)), first)
+    def __getstate__(self) -> dict[str, Any]:
+        """For workers elsewhere: without what stays here, and one thread each."""
+        stays = {"progress": None, "executor": None, "checkpoints": None, "workers": 1}
+        return {**self.__dict__, **stays, "frames": [bare(a) for a in self.frames]}
+
+    @property
+    def n_lots(self) -> int:
+        """Of `chunk` structures."""
+        return -(-len(self.frames) // self.chunk)
+
+    def lot(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places and rows of some structures."""
+        first = k * self.chunk
+        return self.of(np.arange(first, min(first + self.chunk, len(self.frames))), first)
 
     def of(self, chosen: np.ndarray, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Places and rows of the structures with these numbers, structures before derivatives."""
@@ -119,3 +132,10 @@ class FeatureRows:
             first=first,
         )
         return np.concatenate([places, *below]), stacked
+
+
+def bare(atoms: Atoms) -> Atoms:
+    """Elements and positions alone: labels need not travel."""
+    from ase import Atoms
+
+    return Atoms(atoms.numbers, positions=atoms.positions)

@@ -229,7 +229,8 @@ def fitted_to(
 ) -> Ridge:
     """A solver fitted to rows that are there, or to rows as they come."""
     if isinstance(rows, FeatureRows):
-        return fit_streamed(solver, rows, y, checkpoints=rows.checkpoints, **more)
+        given = solver, rows, y
+        return fit_streamed(*given, checkpoints=rows.checkpoints, workers=rows.executor, **more)
     # No warnings: the solver counts targets, whose names are known later.
     return copy(solver).fit(rows, y, overwrite=overwrite, warn=False, **more)
 

@@ -152,6 +152,7 @@ class PropertyModel:
         state: tuple[int, int] | None = None,
         chunk: int | None = None,
         checkpoints: str | Path | None = None,
+        executor: Any | None = None,
     ) -> PropertyModel:
         r"""Fit to labelled structures.
 
@@ -181,6 +182,9 @@ class PropertyModel:
         checkpoints : path, optional
             With `chunk`, a folder for the state of the fit once a minute: the same fit, if it was
             killed, goes on from there. Removed at the end.
+        executor : distributed.Client, optional
+            Whose workers make the rows, in chunks, and merge their triangles
+            (`linvop.distributed`).
 
         Raises
         ------
@@ -210,7 +214,8 @@ class PropertyModel:
             force_weights=force_weights,
         )
         with frame_numbers_of_errors(data.numbers):
-            fresh._fit(data, workers, progress, chunk=chunk, checkpoints=checkpoints)
+            chunks = {"chunk": chunk, "checkpoints": checkpoints, "executor": executor}
+            fresh._fit(data, workers, progress, **chunks)
         self.__dict__.update(fresh.__dict__)
         return self
 

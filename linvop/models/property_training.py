@@ -16,6 +16,7 @@ import numpy as np
 from ase.data import atomic_numbers
 
 from linvop.basis.words import Irrep
+from linvop.distributed import DaskLots
 from linvop.features.basis import Basis
 from linvop.features.design import Progress, structure_rows
 from linvop.features.magnitudes import structure_rounding
@@ -37,6 +38,9 @@ __all__ = ["Trained", "lone_atoms", "trained"]
 
 _SOLVER_COPIES = 2
 """Rows, in units of those of one irrep, that a fit holds beside them; `linvop bench memory`."""
+
+_CHUNK = 50
+"""Structures at a time, on workers."""
 
 _TRIANGLES, _CHUNK_COPIES = 5, 5
 """Arrays that a fit by chunks holds, in units of columns squared and of the rows of a chunk."""
@@ -72,6 +76,7 @@ def trained(
     progress: Progress | None = None,
     chunk: int | None = None,
     checkpoints: str | Path | None = None,
+    executor: Any | None = None,
 ) -> Trained:
     r"""Fit all parts of a model whose settings are checked; the model is only read.
 
@@ -81,7 +86,7 @@ def trained(
     data : TrainingSet
     groups : (n,) int
         Structures that are left out together.
-    workers, progress, chunk, checkpoints
+    workers, progress, chunk, checkpoints, executor
         As for `PropertyModel.fit`.
 
     Raises
@@ -93,6 +98,9 @@ def trained(
     features = model.basis.compile(data.species, irreps, "structure")
     rows: dict[Irrep, Any] = {}
     common: dict[str, Any] = {"workers": workers, "progress": progress, "source": data.source}
+    lots = None if executor is None else DaskLots(executor)
+    if lots is not None and chunk is None:
+        chunk = _CHUNK
     if chunk is None:
         _require_memory(model, data)
         rows |= structure_rows(features, data.frames, **common)
@@ -100,7 +108,9 @@ def trained(
         _require_memory_of_chunk(model, data, chunk)
         for irrep in irreps:
             one = model.basis.compile(data.species, (irrep,), "structure")
-            rows[irrep] = FeatureRows(one, data.frames, chunk, **common, checkpoints=checkpoints)
+            rows[irrep] = FeatureRows(
+                one, data.frames, chunk, **common, checkpoints=checkpoints, executor=lots
+            )
     rounding = structure_rounding(features, data.frames)
     counts = atom_counts(data.frames, data.species)
     names = [t.name for t in model.targets]

@@ -21,11 +21,9 @@ on the grid of alphas, of which the best is taken: the result is that of ``Ridge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from scipy.linalg import svd
@@ -33,75 +31,25 @@ from scipy.linalg import svd
 from linvop.errors import InputError
 from linvop.regression.checkpoint import Checkpoint, fingerprint
 from linvop.regression.criteria import AlphaSearch, Spectrum, alpha_grid, minimise_over_alpha
-from linvop.regression.leave_out import (
-    determined,
-    group_buckets,
-    solve_scaled,
-    weighted_blocks,
-)
 from linvop.regression.problem import Problem, check_targets_vary
 from linvop.regression.projection import ConstantsProjection
 from linvop.regression.ridge import Ridge
 from linvop.regression.scaling import CONSTANT
-from linvop.regression.streaming import ColumnSpread, RowFactor
+from linvop.regression.streamed_lots import (
+    ArrayRows,
+    Geometry,
+    LotFactor,
+    Lots,
+    RowSource,
+    RowTargets,
+    factor_of_lots,
+    left_out_of_lot,
+    with_lot,
+    without_themselves,
+)
+from linvop.regression.streaming import ColumnSpread
 
 __all__ = ["ArrayRows", "RowSource", "fit_streamed"]
-
-
-class RowSource(Protocol):
-    r"""Rows of a design matrix, to be read several times."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        ...
-
-    @property
-    def key(self) -> str:
-        """Fingerprint of the rows, without making them; of checkpoints."""
-        ...
-
-    def blocks(self, skip: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Places of rows, (b,) int, and the rows, (b, p) float64, without the first `skip` lots.
-
-        All places once, always in one order.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class ArrayRows:
-    r"""Rows of an array, a memory map or an HDF5 data set, some at a time.
-
-    Attributes
-    ----------
-    rows : array-like with a shape, (n, p)
-    step : int
-    """
-
-    rows: Any
-    step: int = 2000
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        n, p = self.rows.shape
-        return int(n), int(p)
-
-    @property
-    def key(self) -> str:
-        """Shape, first and last rows: arrays in files are not read for it."""
-        return fingerprint(
-            self.shape,
-            self.step,
-            *(np.asarray(self.rows[k : k + 1]) for k in (0, self.shape[0] - 1)),
-        )
-
-    def blocks(self, skip: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Places and rows."""
-        for start in range(skip * self.step, self.shape[0], self.step):
-            A = np.asarray(self.rows[start : start + self.step], dtype=float)
-            yield np.arange(start, start + len(A)), A
 
 
 def fit_streamed(
@@ -118,6 +66,7 @@ def fit_streamed(
     progress: Callable[[int, int], None] | None = None,
     checkpoints: str | Path | None = None,
     every: float = 60.0,
+    workers: Lots | None = None,
 ) -> Ridge:
     r"""Fit, reading the rows once, and once more where groups are left out.
 
@@ -134,6 +83,8 @@ def fit_streamed(
         A folder for the state of this fit, every so many seconds: the same fit, if it was
         killed, goes on from the last one. It is removed at the end.
     every : float
+    workers : Lots, optional
+        Who works on the lots instead (`linvop.distributed`), without checkpoints.
 
     Returns
     -------
@@ -161,12 +112,12 @@ def fit_streamed(
     passes = 2 if settings.alpha == "loo" or not isinstance(settings.alpha, str) else 1
     done = _Progress(progress, passes * n)
     saved = None
-    if checkpoints is not None:
+    if checkpoints is not None and workers is None:
         given = problem.y, problem.constants, problem.weights, problem.labels, problem.penalty
         size = np.zeros(0) if problem.rounding is None else problem.rounding
         key = fingerprint(source.key, repr(settings), n_components, *given, size)
         saved = Checkpoint(checkpoints, key, every)
-    found = _Streamed(settings, source, problem, done, saved).fitted(np.ndim(y) == 1)
+    found = _Streamed(settings, source, problem, done, saved, workers).fitted(np.ndim(y) == 1)
     if saved is not None:
         saved.remove()
     return found
@@ -192,86 +143,93 @@ class _Streamed:
         problem: Problem,
         progress: _Progress,
         saved: Checkpoint | None = None,
+        workers: Lots | None = None,
     ) -> None:
         self.settings, self.source, self.problem = settings, source, problem
-        self.progress, self.saved = progress, saved
+        self.progress, self.saved, self.workers = progress, saved, workers
         self.before = {} if saved is None else saved.load()
-        left = ("left", "left_rows", "out", "waiting_rows", "waiting")
+        left = ("left", "out", "waiting_rows", "waiting")
         self.state = {name: x for name, x in self.before.items() if name not in left}
         self.root_w = np.sqrt(problem.weights)
         self.projection = ConstantsProjection(problem.constants * self.root_w[:, None])
-        self.span = self.projection.leverage_vectors()
-        self.factor()
-
-    # -- the first pass ------------------------------------------------------------------------
-
-    def factor(self) -> None:
-        """The triangle of all rows, cut into its parts."""
-        problem, k0, p = self.problem, self.projection.rank, self.source.shape[1]
-        n, t = problem.y.shape
+        n, k0 = len(problem.y), self.projection.rank
         if n <= k0 + 1:
             raise InputError(
                 f"expected more than {k0 + 1} rows to fit {k0} independent constants and a "
                 f"coefficient, got {n}"
             )
-        factor, spread, done = RowFactor(k0 + p + t), ColumnSpread.empty(p), 0
-        centred = np.broadcast_to(problem.centred, n)
-        if self.before:
-            factor.R, factor.n_rows = (
-                np.asfortranarray(self.before["R"]),
-                int(self.before["n_rows"]),
-            )
-            spread, done = ColumnSpread.of_arrays(self.before), int(self.before["factored"])
-            self.progress.add(factor.n_rows)
-        for rows, A in self.source.blocks(done):
-            if A.shape[1] != p or not np.isfinite(A).all():
-                raise InputError(
-                    f"rows {rows[0]} to {rows[-1]}: expected finite numbers of {p} columns"
-                )
-            spread = spread.merged(ColumnSpread.of(A, problem.weights[rows], centred[rows]))
-            root = self.root_w[rows, None]
-            factor.add(np.concatenate([self.span[rows], root * A, root * problem.y[rows]], axis=1))
-            self.progress.add(len(A))
-            done += 1
-            self.state = {
-                "R": factor.R,
-                "n_rows": np.asarray(factor.n_rows),
-                "factored": np.asarray(done),
-                **spread.arrays(),
-            }
-            self.save()
-        if factor.n_rows != n:
-            raise InputError(f"rows: expected {n}, got {factor.n_rows}")
+        self.targets = RowTargets(
+            problem.y,
+            self.projection.leverage_vectors(),
+            problem.weights,
+            np.broadcast_to(problem.centred, n),
+            problem.labels,
+            np.bincount(problem.labels),
+        )
+        self.reduce(self.factor())
+
+    # -- the first pass ------------------------------------------------------------------------
+
+    def factor(self) -> LotFactor:
+        """The triangle of all rows."""
+        if self.workers is not None:
+            found = self.workers.factor(self.source, self.targets)
+            self.progress.add(found.factor.n_rows)
+        else:
+            found, done = factor_of_lots(self.source, self.targets, ()), 0
+            if self.before:
+                found.factor.R = np.asfortranarray(self.before["R"])
+                found.factor.n_rows = int(self.before["n_rows"])
+                found = LotFactor(found.factor, ColumnSpread.of_arrays(self.before))
+                done = int(self.before["factored"])
+                self.progress.add(found.factor.n_rows)
+            for k in range(done, self.source.n_lots):
+                before = found.factor.n_rows
+                found = with_lot(found, self.source, self.targets, k)
+                self.progress.add(found.factor.n_rows - before)
+                self.state = {
+                    "R": found.factor.R,
+                    "n_rows": np.asarray(found.factor.n_rows),
+                    "factored": np.asarray(k + 1),
+                    **found.spread.arrays(),
+                }
+                self.save()
+        if found.factor.n_rows != len(self.problem.y):
+            raise InputError(f"rows: expected {len(self.problem.y)}, got {found.factor.n_rows}")
+        return found
+
+    def reduce(self, found: LotFactor) -> None:
+        """The triangle cut into its parts, and the SVD of what is left to solve."""
+        problem, factor, spread = self.problem, found.factor, found.spread
+        k0, p, (n, t) = self.projection.rank, self.source.shape[1], problem.y.shape
         R = factor.R.copy(order="F")
         R[:k0] *= np.sign(np.diagonal(R)[:k0])[:, None]  # Q1 is what it was given as
         scale, active = spread.scales(float(self.settings.column_scale), CONSTANT)
         if problem.rounding is not None:
             deviation = np.sqrt((spread.deviation + spread.square) / spread.weight)
             active &= deviation > problem.rounding
-        self.gamma = problem.penalty * np.where(active, scale, 1.0)
+        gamma = problem.penalty * np.where(active, scale, 1.0)
         columns, targets = slice(k0, k0 + p), slice(k0 + p, None)
-        top, T = R[:k0, columns] / self.gamma, R[columns, columns] / self.gamma
+        top, T = R[:k0, columns] / gamma, R[columns, columns] / gamma
         left = np.linalg.norm(T, axis=0)
         active &= left > CONSTANT * np.hypot(left, np.linalg.norm(top, axis=0))
         if not active.any():
             raise InputError("A: expected a column that varies next to the constants, got none")
-        self.active, self.top = active, np.where(active, top, 0.0)
-        self.y_top, self.y_T = R[:k0, targets], R[columns, targets]
-        self.rho = (R[targets, targets] ** 2).sum(axis=0)
-        y = problem.y * self.root_w[:, None]
-        check_targets_vary(y, np.concatenate([self.y_T, R[targets, targets]]))
-        T = np.where(active, T, 0.0)[:, active]
-        W, self.s, Vt = svd(T, full_matrices=False, overwrite_a=True, check_finite=False)
-        r = min(len(self.s), n - k0)  # fewer rows than columns leave a triangle with zeros
-        self.s, self.V, W = self.s[:r], Vt[:r].T, W[:, :r]
-        self.beta = W.T @ self.y_T
-        outside = self.y_T - W @ self.beta
-        rest = self.rho + (outside**2).sum(axis=0) if r < n - k0 else np.zeros(t)
-        self.spectrum = Spectrum(self.s, self.beta, rest, n, n - k0)
+        self.y_top, y_T = R[:k0, targets], R[columns, targets]
+        rest = (R[targets, targets] ** 2).sum(axis=0)
+        weighted = problem.y * self.root_w[:, None]
+        check_targets_vary(weighted, np.concatenate([y_T, R[targets, targets]]))
+        W, s, Vt = svd(T[:, active], full_matrices=False, overwrite_a=True, check_finite=False)
+        r = min(len(s), n - k0)  # fewer rows than columns leave a triangle with zeros
+        s, V, W = s[:r], Vt[:r].T, W[:, :r]
+        beta = W.T @ y_T
+        rest = rest + ((y_T - W @ beta) ** 2).sum(axis=0) if r < n - k0 else np.zeros(t)
+        self.geometry = Geometry(gamma, active, top[:, active], V, s, beta)
+        self.spectrum = Spectrum(s, beta, rest, n, n - k0)
 
-    def save(self, now: bool = False, **more: np.ndarray) -> None:
+    def save(self, **more: np.ndarray) -> None:
         """Keep the state, if it is time."""
-        if self.saved is not None and (now or self.saved.is_due()):
+        if self.saved is not None and self.saved.is_due():
             self.saved.save(**self.state, **more)
 
     # -- alpha -----------------------------------------------------------------------------------
@@ -279,7 +237,7 @@ class _Streamed:
     def search(self) -> tuple[AlphaSearch, np.ndarray | None]:
         """The best alpha of each target, and what is left out at it where that is known."""
         t, alpha = self.problem.y.shape[1], self.settings.alpha
-        bounds = self.settings.bounds(float(self.s[0]))
+        bounds = self.settings.bounds(float(self.geometry.s[0]))
         if alpha in ("gcv", "evidence"):
             criterion = self.spectrum.gcv if alpha == "gcv" else self.spectrum.evidence
             return minimise_over_alpha(criterion, bounds, t, refine=self.settings.refine), None
@@ -296,47 +254,31 @@ class _Streamed:
 
     def left_out(self, grid: np.ndarray) -> np.ndarray:
         """Residuals of each group without it at each alpha, (m, n, t), in units of y."""
-        problem = self.problem
-        out = np.full((len(grid), *problem.y.shape), np.nan)
-        D = 1.0 / (self.s[:, None] ** 2 + grid)
-        y = problem.y * self.root_w[:, None]
-        y -= self.span @ (self.span.T @ y)
-        sizes = np.bincount(problem.labels)
-        waiting: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        targets, geometry = self.targets, self.geometry
+        out = np.full((len(grid), *self.problem.y.shape), np.nan)
+        rows, X = np.zeros(0, dtype=int), np.zeros((0, len(geometry.s)))
         done = int(self.before.get("left", 0))
         if done:
-            out = self.before["out"]
-            places, X = self.before["waiting_rows"], self.before["waiting"]
-            for group in np.unique(problem.labels[places]).tolist():
-                chosen = problem.labels[places] == group
-                waiting[group] = [(places[chosen], X[chosen])]
-            self.progress.add(int(self.before["left_rows"]))
-        done_rows = int(self.before.get("left_rows", 0))
-        for rows, A in self.source.blocks(done):
-            A = self.root_w[rows, None] * A[:, self.active] / self.gamma[self.active]
-            X = (A - self.span[rows] @ self.top[:, self.active]) @ self.V
-            own = problem.labels[rows]
-            there = np.bincount(own, minlength=len(sizes))
-            whole = there[own] == sizes[own]
-            self._groups(rows[whole], X[whole], y, D, out)
-            for group in np.unique(own[~whole]).tolist():
-                chosen = own == group
-                waiting.setdefault(group, []).append((rows[chosen], X[chosen]))
-                if sum(len(x) for x, _ in waiting[group]) == sizes[group]:
-                    parts = waiting.pop(group)
-                    together = np.concatenate([x for x, _ in parts])
-                    self._groups(together, np.concatenate([x for _, x in parts]), y, D, out)
-            self.progress.add(len(A))
-            done, done_rows = done + 1, done_rows + len(A)
-            if self.saved is not None and self.saved.is_due():
-                parts = [part for parts in waiting.values() for part in parts]
-                self.save(
-                    left=np.asarray(done),
-                    left_rows=np.asarray(done_rows),
-                    out=out,
-                    waiting_rows=np.concatenate([x for x, _ in parts] or [np.zeros(0, int)]),
-                    waiting=np.concatenate([x for _, x in parts] or [np.zeros((0, len(self.s)))]),
-                )
+            out, rows, X = (self.before[name] for name in ("out", "waiting_rows", "waiting"))
+            self.progress.add(int(np.isfinite(out[0, :, 0]).sum()) + len(rows))
+        if self.workers is not None:
+            lots = self.workers.left_out(self.source, targets, geometry, grid)
+        else:
+            given = self.source, targets, geometry, grid
+            lots = (left_out_of_lot(*given, k) for k in range(done, self.source.n_lots))
+        for lot in lots:
+            out[:, lot.rows] = lot.residuals
+            rows, X = np.concatenate([rows, lot.waiting]), np.concatenate([X, lot.X])
+            own = targets.labels[rows]  # of groups in several lots: are they there now?
+            there = np.bincount(own, minlength=len(targets.sizes))
+            whole = there[own] == targets.sizes[own]
+            if whole.any():
+                found = without_themselves(targets, geometry, grid, rows[whole], X[whole])
+                out[:, rows[whole]] = found
+                rows, X = rows[~whole], X[~whole]
+            self.progress.add(len(lot.rows) + len(lot.waiting))
+            done += 1
+            self.save(left=np.asarray(done), out=out, waiting_rows=rows, waiting=X)
         if not np.isfinite(out[0]).any():
             raise InputError(
                 "leave-one-out: every group of rows is the only one that determines one of the "
@@ -344,39 +286,17 @@ class _Streamed:
             )
         return out / self.root_w[:, None]
 
-    def _groups(
-        self, rows: np.ndarray, X: np.ndarray, y: np.ndarray, D: np.ndarray, out: np.ndarray
-    ) -> None:
-        """Residuals of groups whose rows are all here."""
-        if not len(rows):
-            return
-        fitted = self.s[:, None] * self.beta
-        for places in group_buckets(self.problem.labels[rows]):
-            at = rows[places]  # (groups, rows of one)
-            span = self.span[at]
-            kept = determined(span)
-            if not kept.any():
-                continue
-            at, own, span = at[kept], X[places[kept]], span[kept]
-            g = at.shape[1]
-            fixed = np.eye(g) - span @ span.swapaxes(1, 2)
-            blocks = fixed - weighted_blocks(own, D)  # (m, groups, g, g)
-            for k, d in enumerate(D.T):
-                r = y[at] - (own * d) @ fitted
-                M = blocks[k][None]
-                x = solve_scaled(M, np.zeros(r.shape[2], dtype=int), r.transpose(2, 0, 1))
-                out[k][at] = x.transpose(1, 2, 0)
-
     # -- the fit ---------------------------------------------------------------------------------
 
     def fitted(self, single: bool) -> Ridge:
         """The solution as a fitted `Ridge`."""
         search, residuals = self.search()
-        z = self.V @ (self.s[:, None] / (self.s[:, None] ** 2 + search.alpha) * self.beta)
+        one = self.geometry
+        s = one.s[:, None]
+        z = one.V @ (s / (s**2 + search.alpha) * one.beta)
         p, t = self.source.shape[1], self.problem.y.shape[1]
         coef = np.zeros((p, t))
-        coef[self.active] = z / self.gamma[self.active, None]
-        constants = self.projection.solve(self.y_top - self.top[:, self.active] @ z)
-        one = copy(self.settings)
-        found = self.problem, self.spectrum, search, residuals, self.active
-        return one.set_streamed(*found, (coef, constants), single)
+        coef[one.active] = z / one.gamma[one.active, None]
+        constants = self.projection.solve(self.y_top - one.top @ z)
+        found = self.problem, self.spectrum, search, residuals, one.active
+        return copy(self.settings).set_streamed(*found, (coef, constants), single)

@@ -124,13 +124,12 @@ class Killed(ArrayRows):
     made = 0
     left = 10**9
 
-    def blocks(self, skip=0):
-        for lot in super().blocks(skip):
-            if Killed.left == 0:
-                raise KeyboardInterrupt
-            Killed.left -= 1
-            Killed.made += 1
-            yield lot
+    def lot(self, k):
+        if Killed.left == 0:
+            raise KeyboardInterrupt
+        Killed.left -= 1
+        Killed.made += 1
+        return super().lot(k)
 
 
 @pytest.mark.parametrize("after", [3, 8, 11, 17])

@@ -1,0 +1,133 @@
+r"""Fits on several machines: lots of structures to the workers of a Dask scheduler.
+
+Features are made where they are used. In the first pass each task turns some lots into one
+triangle, and triangles merge two by two on the workers: ``columns^2`` numbers travel, whatever
+the number of structures. In the second, residuals of structures left out come back. A task whose
+worker dies is run again elsewhere; the tree is the same then, and so is every digit of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from linvop.errors import InputError
+from linvop.regression.streamed_lots import (
+    Geometry,
+    LeftOut,
+    LotFactor,
+    RowSource,
+    RowTargets,
+    factor_of_lots,
+    left_out_of_lot,
+    merged,
+)
+
+__all__ = ["DaskLots", "client_of"]
+
+_TASKS_A_WORKER = 4
+"""Of the first pass: more lose less when a worker dies, and merge more."""
+
+_RETRIES = 5
+
+
+def client_of(scheduler: str) -> Any:
+    r"""A client of a scheduler at an address such as ``tcp://10.0.0.1:8786``.
+
+    Raises
+    ------
+    InputError
+        If dask is not installed or no scheduler answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError(
+            f"scheduler {scheduler}: needs dask: pip install 'linvop[dask]' (here, and where the "
+            "workers are)"
+        ) from error
+    try:
+        return Client(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise InputError(f"scheduler {scheduler}: no answer ({error})") from error
+
+
+class DaskLots:
+    r"""Lots of rows on the workers of a `distributed.Client`.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Its workers need this version of linvop.
+
+    Raises
+    ------
+    InputError
+        If it is no client, or has no workers.
+    """
+
+    def __init__(self, client: Any) -> None:
+        if not all(hasattr(client, name) for name in ("submit", "scatter", "ncores")):
+            raise InputError(f"executor: expected a distributed.Client, got {client!r}")
+        self.client = client
+        if not client.ncores():
+            raise InputError("executor: expected workers, got a client without any")
+
+    def factor(self, source: RowSource, targets: RowTargets) -> LotFactor:
+        """The triangle of all lots, by a tree."""
+        here = self.client.scatter(_Given(source, targets), broadcast=True, hash=False)
+        n_tasks = min(source.n_lots, _TASKS_A_WORKER * len(self.client.ncores()))
+        shares = np.array_split(np.arange(source.n_lots), n_tasks)
+        level = [
+            self.client.submit(_factor, here, share.tolist(), retries=_RETRIES, pure=False)
+            for share in shares
+        ]
+        while len(level) > 1:
+            pairs = [level[k : k + 2] for k in range(0, len(level), 2)]
+            level = [
+                self.client.submit(merged, *pair, retries=_RETRIES, pure=False)
+                if len(pair) == 2
+                else pair[0]
+                for pair in pairs
+            ]
+        return level[0].result()
+
+    def left_out(
+        self, source: RowSource, targets: RowTargets, geometry: Geometry, alphas: np.ndarray
+    ) -> Iterator[LeftOut]:
+        """Of every lot as it is done."""
+        from distributed import as_completed
+
+        here = self.client.scatter(_Given(source, targets), broadcast=True, hash=False)
+        solved = self.client.scatter(_Solved(geometry, alphas), broadcast=True, hash=False)
+        tasks = [
+            self.client.submit(_left_out, here, solved, k, retries=_RETRIES, pure=False)
+            for k in range(source.n_lots)
+        ]
+        for task in as_completed(tasks):
+            yield task.result()
+            task.release()
+
+
+class _Given:
+    """Rows and what belongs to them, once on each worker."""
+
+    def __init__(self, source: RowSource, targets: RowTargets) -> None:
+        self.source, self.targets = source, targets
+
+
+class _Solved:
+    """The reduced problem, once on each worker."""
+
+    def __init__(self, geometry: Geometry, alphas: np.ndarray) -> None:
+        self.geometry, self.alphas = geometry, alphas
+
+
+def _factor(given: _Given, lots: list[int]) -> LotFactor:
+    return factor_of_lots(given.source, given.targets, lots)
+
+
+def _left_out(given: _Given, solved: _Solved, k: int) -> LeftOut:
+    return left_out_of_lot(given.source, given.targets, solved.geometry, solved.alphas, k)
