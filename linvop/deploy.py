@@ -35,8 +35,8 @@ import numpy as np
 
 __all__ = ["DeployError", "Predictor"]
 
-SCHEMA = 1
-"""Newest layout that this reader knows."""
+SCHEMA = 2
+"""The layout that this reader knows."""
 
 _SEAL_BYTES = 512
 _MAGIC = b"linvop: HDF5 from byte 512\n"
@@ -268,7 +268,7 @@ class Predictor:
         if not z:
             raise DeployError("numbers: expected at least one atom, got none")
         for atom, x in enumerate(z):
-            if not isinstance(x, int | np.integer) or x not in known:
+            if not isinstance(x, int | float | np.number) or x not in known:
                 expected = ", ".join(f"{n} ({s})" for n, s in zip(known, self.species, strict=True))
                 raise DeployError(f"atom {atom}: atomic number {x!r}; this model knows {expected}")
         return np.asarray([known[int(x)] for x in z])
@@ -303,10 +303,11 @@ class Predictor:
         V = _matrix("V", V, (len(self.sources), n, n))[:, q[:, None], q]
         S = None if S is None and self.metric == "ao" else _matrix("S", S, (n, n))[q[:, None], q]
         charge = float(np.sum(numbers))
+        bare = np.reshape([x["screening"] is None for x in self.sources], (-1, 1, 1))
         for table, rows, atoms in zip(self._tables, one.rows, one.atoms, strict=True):
             own, got = table.attraction[:, None], V[:, rows, rows]
-            low = (1 + 4 * (charge / table.number - 1)) * own
-            bad = np.argwhere((got > _OWN * own + _TINY) | ((got < low) & (own < 0)))
+            low = (1 + 2 * (charge / table.number - 1)) * own
+            bad = np.argwhere((got > _OWN * own + _TINY) | ((got < low) & bare & (own < 0)))
             if len(bad):
                 z, k, x = bad[0]
                 said = f"{got[z, k, x]:.3g}, expected {low[z, 0, x]:.3g} to {own[z, 0, x]:.3g}"
@@ -598,6 +599,6 @@ def _require_kind(file: h5py.File, path: str) -> None:
     kind, schema = file.attrs.get("kind"), int(file.attrs.get("schema", 0))
     if kind != "exported model":
         raise DeployError(f"{path}: expected an exported model (linvop export), got {kind!r}")
-    if schema > SCHEMA:
-        by = f"written by linvop {file.attrs.get('linvop')}"
-        raise DeployError(f"{path}: schema {schema}, {by}; this newer one needs a newer reader")
+    if schema != SCHEMA:
+        by = f"schema {schema}, written by linvop {file.attrs.get('linvop')}"
+        raise DeployError(f"{path}: {by}; this reader knows {SCHEMA}: export again, or update it")

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,14 @@ import h5py
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 from typer.testing import CliRunner
 
 import linvop
 from linvop.cli import app
 from linvop.conventions import BOHR, HARTREE
+from linvop.errors import InputError
 
 COMMANDS = (
     "quickstart",
@@ -410,7 +413,9 @@ def test_interrupt_leaves_everything_as_it_was(tmp_path, monkeypatch, stage, exi
     config = write_case(tmp_path)
     if existing:
         (tmp_path / "out").mkdir()
-        (tmp_path / "out/model.h5").write_bytes(b"linvop: HDF5 from byte 512\nold, and damaged")
+        (tmp_path / "out/model.h5").write_bytes(
+            b"linvop: HDF5 from byte 512\n99999 bytes\nold, and truncated"
+        )
     before = files(tmp_path)
 
     def interrupt(*_, **__):
@@ -893,3 +898,46 @@ def test_forces_from_fit_to_export(tmp_path):
     again = run("export", out / "model.h5", tmp_path / "m.deploy.h5")
     assert again.exit_code != 0
     assert "m.deploy.h5" in again.output
+
+
+def test_predictions_do_not_go_over_what_they_are_of(fitted, tmp_path):
+    model = fitted / "out/model.h5"
+    path = tmp_path / "w.xyz"
+    ase.io.write(path, molecule("H2O"))
+    before = path.read_bytes(), model.read_bytes()
+    refused(run("predict", model, path, path, "--force"), "another name to write to than what is")
+    link = tmp_path / "same.xyz"
+    os.link(path, link)
+    refused(run("predict", model, path, link, "--force"), "another name")
+    refused(run("export", model, model, "--force"), "another name")
+    assert (path.read_bytes(), model.read_bytes()) == before
+
+
+def test_files_of_another_kind_are_not_replaced(fitted, tmp_path):
+    path = tmp_path / "d.h5"
+    shutil.copy(linvop.data.water(), path)
+    before = path.read_bytes()
+    config = write_case(tmp_path)
+    (tmp_path / "out").mkdir()
+    shutil.copy(path, tmp_path / "out/model.h5")
+    refused(run("fit", config, "--force"), "not replaced: expected a model there")
+    assert (tmp_path / "out/model.h5").read_bytes() == before
+    with h5py.File(path, "r+") as file:  # edited by another program: somebody's work
+        file.attrs["mine"] = 1
+    with pytest.raises(InputError, match="not replaced, as it may be somebody's work"):
+        linvop.load(fitted / "out/model.h5").save(path, force=True)
+
+
+def test_sigterm_cleans_up(tmp_path):
+    """As batch systems send it: no folder of an unfinished fit is left, status 143."""
+    config = write_case(tmp_path)
+    code = (
+        "import os, signal, sys; import linvop.fitting as f; from linvop.cli import main\n"
+        "f.parity_figure = lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"sys.argv = ['linvop', 'fit', {str(config)!r}]; main()"
+    )
+    before = files(tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 143, done.stderr
+    assert "interrupted: nothing was written" in done.stderr
+    assert files(tmp_path) == before

@@ -18,7 +18,11 @@ from linvop.errors import InputError
 
 __all__ = ["guarded", "pairs", "print_json", "print_tables", "progress_bar", "refuse_same"]
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: cleans up as Ctrl-C does, with a status of its own."""
 
 
 @contextmanager
@@ -40,7 +44,8 @@ def guarded(interrupted: str) -> Iterator[None]:
             raise typer.Exit(2) from None
         except KeyboardInterrupt as error:
             _say(f"interrupted: {str(error) or interrupted}")
-            raise typer.Exit(_INTERRUPTED) from None
+            terminated = isinstance(error, Terminated) or isinstance(error.__context__, Terminated)
+            raise typer.Exit(_TERMINATED if terminated else _INTERRUPTED) from None
         except OSError as error:
             _say(f"error: {error}")
             raise typer.Exit(2) from None
@@ -57,7 +62,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
         return
 
     def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

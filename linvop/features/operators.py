@@ -18,11 +18,12 @@ from linvop.basis.labels import Label, PairLabel
 from linvop.errors import InputError
 from linvop.features.basis import Basis
 from linvop.features.block_features import BlockFeatures, Kind
-from linvop.features.contractions import Contracted, SiteFeatures, compiled, contracted
+from linvop.features.contractions import Contracted, Kernels, SiteFeatures, compiled, contracted
 from linvop.features.design import Progress
 from linvop.features.pairs import PairFeatures, PairValues, compiled_pairs
 from linvop.features.threads import available_cores, one_blas_thread, one_thread_each
 from linvop.integrals import System
+from linvop.kernels import cpu
 from linvop.orbitals.operator_blocks import OperatorBlock
 from linvop.orbitals.shells import AOBasis
 
@@ -105,13 +106,16 @@ class OperatorFeatures:
         n = len(self.basis.enumeration(self.species).columns(s, irrep, "site"))
         return n if products is None else n + products.count(s, irrep)
 
-    def evaluate(self, system: System | Contracted) -> dict[OperatorBlock, PairValues]:
+    def evaluate(
+        self, system: System | Contracted, kernels: Kernels = cpu
+    ) -> dict[OperatorBlock, PairValues]:
         r"""Features of one structure.
 
         Parameters
         ----------
         system : System
             In the AO basis of the features.
+        kernels : module
 
         Returns
         -------
@@ -124,17 +128,19 @@ class OperatorFeatures:
             for s, features in self.sites.items():
                 atoms = one.order.sites[self.species.index(s)]
                 both = np.column_stack([atoms, atoms])
-                for (_, lam, sigma), values in features.sites(one).items():
+                for (_, lam, sigma), values in features.sites(one, kernels).items():
                     self._put(found, (s, s, True, 0, lam, sigma), PairValues(both, values))
-            self._put_pairs(found, one)
+            self._put_pairs(found, one, kernels)
         return found
 
-    def _put_pairs(self, found: dict[OperatorBlock, PairValues], one: Contracted) -> None:
+    def _put_pairs(
+        self, found: dict[OperatorBlock, PairValues], one: Contracted, kernels: Kernels
+    ) -> None:
         site_rows = None
         for (s, t, exchange), features in self.pairs.items():
             if site_rows is None:
-                site_rows = features.site_rows(one)
-            for (*_, lam, sigma), part in features.evaluate(one, site_rows=site_rows).items():
+                site_rows = features.site_rows(one, kernels)
+            for (*_, lam, sigma), part in features.evaluate(one, kernels, site_rows).items():
                 self._put(found, (s, t, False, exchange, lam, sigma), part)
 
     def _put(self, found: dict[OperatorBlock, PairValues], key: tuple, values: PairValues) -> None:

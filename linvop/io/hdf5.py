@@ -92,7 +92,7 @@ _ALIKE = ({"model", "operator model"},)
 def refuse_other_kinds(path: str | Path, kind: str) -> None:
     r"""Refuse to replace what no file of this kind can be had back from.
 
-    An empty file, and one of linvop's that is damaged, may be replaced.
+    An empty file, and one of linvop's that is truncated, may be replaced.
 
     Raises
     ------
@@ -108,8 +108,10 @@ def refuse_other_kinds(path: str | Path, kind: str) -> None:
     if ours:
         try:
             _verify(path)
-        except FileFormatError:
-            return
+        except FileFormatError as error:
+            if "truncated" in str(error):
+                return
+            raise InputError(f"{error}: not replaced, as it may be somebody's work") from error
         with h5py.File(path, "r") as file:
             there = str(file.attrs["kind"])
         if there == kind or any({there, kind} <= alike for alike in _ALIKE):

@@ -32,7 +32,8 @@ from linvop.io import hdf5
 __all__ = ["KIND", "SCHEMA", "Part", "read", "write"]
 
 KIND = "model"
-SCHEMA = 1
+SCHEMA = 2
+"""2: features of free atoms (`lone`), scales of derivatives."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ _STRUCTURES = 30
 _LEAST = 5
 _ENOUGH = 15
 _UNRELATED = 0.5
+_LEARNED = 0.3
 _CORRELATED = 0.9
 _SLOPES = 0.7, 1.4
 """Taken for 1: eV/Bohr beside eV/Angstrom makes 0.53 or 1.89."""
@@ -84,7 +85,9 @@ def without_constants(y: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return y - counts @ np.linalg.lstsq(counts, y, rcond=None)[0]
 
 
-def contradiction(sample: Sample, penalty: np.ndarray) -> str | None:
+def contradiction(
+    sample: Sample, penalty: np.ndarray, rounding: np.ndarray | None = None
+) -> str | None:
     """What to say of energies that are not what the forces make them; None of others."""
     if len(sample.energies) < _LEAST:
         return None
@@ -94,6 +97,7 @@ def contradiction(sample: Sample, penalty: np.ndarray) -> str | None:
             sample.gradients,
             penalty=penalty,
             groups=sample.structures,
+            rounding=rounding,
             warn=False,
         )
     except InputError:  # forces that no column explains
@@ -104,7 +108,10 @@ def contradiction(sample: Sample, penalty: np.ndarray) -> str | None:
     if not (xx > 0.0 and yy > 0.0):
         return None
     slope, r = xy / xx, xy / np.sqrt(xx * yy)
-    if len(y) >= _ENOUGH and abs(r) < _UNRELATED:
+    # Between compositions energies differ by more than forces say; of one they must follow.
+    one = len(np.unique(sample.counts, axis=0)) == 1
+    learned = forces.loo_rmse_ < _LEARNED * np.sqrt(np.mean(sample.gradients**2))
+    if one and learned and len(y) >= _ENOUGH and abs(r) < _UNRELATED:
         return (
             f"energies have a correlation of only {r:.2f} with what the forces make them: are the "
             "atoms of positions and forces in one order, and both of one structure?"

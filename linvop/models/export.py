@@ -83,9 +83,11 @@ def export_model(
     with TemporaryDirectory(prefix=".linvop-", dir=Path(path).absolute().parent) as folder:
         draft = Path(folder) / "draft.h5"
         _write(draft, model, content, {}, {})
-        reader = Predictor(draft, check=False)
-        checks = _checks(reader, model)
-        errors = checks.errors(system)
+        checks = _checks(Predictor(draft, check=False), model)
+        try:
+            errors = checks.errors(system)
+        except DeployError as error:
+            raise InputError(f"{path}: not written: {error}") from error
         failed = [name for name, error in errors.items() if not error <= _TOLERANCE[name]]
         if failed:
             said = ", ".join(

@@ -114,6 +114,7 @@ def fit_energies_and_forces(
             ]
         ),
         "n_components": 1,
+        "rounding": rounding,
     }
     prior = prior_of(rows, y[:, None], columns, penalty, solver, common)
     sample = sampled(rows, y, sizes, counts)
@@ -125,7 +126,6 @@ def fit_energies_and_forces(
             penalty=prior,
             groups=np.concatenate([groups, np.repeat(groups, sizes)]),
             overwrite=True,
-            rounding=rounding,
             **common,
         )
     except InputError as error:
@@ -143,7 +143,7 @@ def fit_energies_and_forces(
     part.report["loo_rmse_forces"] = _weighted_rms(left_out[n:], of_atoms)
     spread = _weighted_rms(without_constants(y[:n], counts), of_structures)
     if of_energies > _SUSPECT * spread:
-        part.report["contradiction"] = contradiction(sample, prior)
+        part.report["contradiction"] = contradiction(sample, prior, rounding)
     if part.posterior is not None:
         part = _scaled_apart(part, one, n, common["weights"], force_weight)
     return part, left_out[:n, None], -left_out[n:].reshape(-1, 3)

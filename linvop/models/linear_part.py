@@ -186,6 +186,7 @@ def fit_parts(
             "constants": counts if kind == "fitted" else None,
             "weights": weights,
             "n_components": width,
+            "rounding": rounding,
         }
         try:
             one = fitted_to(
@@ -195,7 +196,6 @@ def fit_parts(
                 penalty=prior_of(own, y, columns, penalty, solver, common),
                 groups=np.repeat(groups, width),
                 overwrite=k == len(jobs),
-                rounding=rounding,
                 **common,
             )
         except InputError as error:

@@ -77,6 +77,7 @@ def relevance(
     weights: np.ndarray | None = None,
     n_components: int = 1,
     column_scale: float = 0.5,
+    rounding: np.ndarray | None = None,
     steps: int = 30,
     tolerance: float = 1e-4,
 ) -> Relevance:
@@ -88,7 +89,7 @@ def relevance(
     y : (n,) float
     columns : (p,) int, optional
         Group of each column, 0, 1, ...; by default each is its own.
-    penalty, constants, weights, n_components, column_scale
+    penalty, constants, weights, n_components, column_scale, rounding
         As for `Ridge`.
     steps : int
         At most.
@@ -122,6 +123,7 @@ def relevance(
         groups=None,
         weights=weights,
         n_components=n_components,
+        rounding=rounding,
     )
     groups = _checked_groups(columns, problem.A.shape[1])
     reduced = ReducedProblem(problem, float(column_scale), overwrite=False)

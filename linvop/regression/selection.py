@@ -155,6 +155,8 @@ def _unit_columns(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     root_w = np.sqrt(problem.weights)
     norms = column_norms(problem.A)
     active = norms > 0.0
+    if problem.rounding is not None:  # noise of norm 1 is independent of everything
+        active &= norms > problem.rounding * np.sqrt(len(problem.A))
     X = scaled_rows(problem.A, root_w, norms[active], active, overwrite=False)
     projection = ConstantsProjection(problem.constants * root_w[:, None])
     before = column_norms(X)

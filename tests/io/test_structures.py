@@ -227,3 +227,12 @@ def test_two_ways_to_the_same_energy():
     own = labels(read(path), "energy")
     keyed = labels(read(path, keys={"energy": "energy_Ha"}, units={"energy": "Ha"}), "energy")
     np.testing.assert_allclose(own, keyed, rtol=1e-6)
+
+
+@pytest.mark.parametrize("text", ["abc", "*******", "1.0D+00"])
+def test_text_among_forces_is_named(tmp_path, text):
+    path = tmp_path / "w.xyz"
+    rows = ["O 0 0 0 0.1 0.2 0.3", f"H 0 0 1 0.1 {text} 0.3", "H 0 1 0 0.1 0.2 0.3"]
+    path.write_text("3\nProperties=species:S:1:pos:R:3:forces:R:3\n" + "\n".join(rows) + "\n")
+    with pytest.raises(InputError, match=r"frame 0, atom 1: expected numbers as forces, got '0.1 "):
+        read(path)

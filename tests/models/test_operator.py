@@ -469,7 +469,7 @@ def test_spin_channels_of_data_and_model_must_be_the_same(target):
 def test_rounding_is_no_column_of_an_operator():
     """In water the potential of oxygen alone has no angle about itself: noise is not fitted."""
     data = linvop.Dataset.open(linvop.data.water())[:12]
-    basis = linvop.Basis("sto-3g", kappa=2, metric="overlap", sources="species")
+    basis = linvop.Basis("sto-3g", kappa=2, metric="ao", sources="species")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = linvop.OperatorModel(basis, baseline="none").fit(data)

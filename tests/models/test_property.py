@@ -6,11 +6,15 @@ from copy import copy
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import atomic_numbers
 from scipy.spatial.transform import Rotation
 
 from linvop.errors import InputError
+from linvop.features import magnitudes
 from linvop.features.basis import Basis
+from linvop.features.design import structure_rows
 from linvop.models.loading import load
 from linvop.models.property import PropertyModel
 from linvop.models.property_training import lone_atoms
@@ -168,21 +172,74 @@ def value_error(model, frames):
     return model.predict_arrays(frames)["energy"] - true
 
 
-@pytest.mark.parametrize("metric", ["ao", "overlap", "lowdin"])
-def test_rounding_is_no_column(waters, metric):
-    """A molecule has one oxygen, whose own potential is spherical: lam = 2 of it is zero."""
-    rng = np.random.default_rng(0)
-    for atoms in waters[:60]:
-        r, noise = atoms.positions - atoms.positions[0], 1e-3 * rng.normal(size=(3, 3))
-        atoms.info["theta"] = r.T @ r + noise + noise.T
-    basis = Basis("sto-3g", kappa=2, metric=metric, sources="species")
-    model = PropertyModel(basis, Target("theta", rank=2)).fit(waters[:50])
-    atoms = waters[55].copy()
-    Q = Rotation.random(random_state=1).as_matrix()
-    turned = atoms.copy()
-    turned.positions = atoms.positions @ Q.T
-    here, there = (model.predict([a])[0]["theta"] for a in (atoms, turned))
-    np.testing.assert_allclose(there, Q @ here @ Q.T, atol=1e-8)
+@pytest.mark.parametrize(
+    ("formula", "settings"),
+    [
+        ("H2O", {"kappa": 2, "metric": "overlap", "sources": "species"}),
+        ("CH4", {"kappa": 2, "metric": "ao"}),
+        ("CH4", {"kappa": 2, "metric": "lowdin"}),
+        ("CH4", {"kappa": 1, "metric": "ao", "nu": 2, "max_degree": (None, 5)}),
+        ("CO2", {"kappa": 2, "metric": "lowdin"}),
+    ],
+    ids=str,
+)
+def test_rounding_is_no_column(formula, settings, monkeypatch):
+    """What symmetry makes zero in all structures gets no coefficient, though others have it."""
+
+    def frames(n, distort, seed):
+        rng, out = np.random.default_rng(seed), []
+        for _ in range(n):
+            atoms = molecule(formula)
+            scale = rng.uniform(0.9, 1.1)
+            atoms.positions *= scale
+            atoms.positions += distort * rng.normal(size=atoms.positions.shape)
+            atoms.positions = atoms.positions @ Rotation.random(random_state=rng).as_matrix().T
+            atoms.info["energy"] = -100.0 + 8.0 * (scale - 1.0) ** 2
+            r = atoms.positions - atoms.positions[0]
+            atoms.info["theta"] = r.T @ r + 1e-3 * (x := rng.normal(size=(3, 3))) + 1e-3 * x.T
+            out.append(atoms)
+        return out
+
+    def largest(rounding):
+        monkeypatch.setattr(magnitudes, "_ROUNDING", rounding)
+        distort = 0.05 if formula == "H2O" else 0.0
+        targets = [Target("theta", rank=2)] if formula == "H2O" else ["energy"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = PropertyModel(Basis("sto-3g", **settings), targets)
+            model.fit(frames(25, distort, 0))
+        return max(
+            np.abs(part.coefficients).max()
+            for parts in model.parts_.values()
+            for part in parts.values()
+        )
+
+    assert largest(3e-15) < 1e-2 * largest(0.0)
+
+
+def test_rounding_takes_no_column_that_is_one():
+    """Small molecules to large atoms, stretched bonds, products: all columns of cold noise stay."""
+    for formula, ao, settings in (
+        ("CH3Cl", "def2-svp", {"kappa": 3, "metric": "overlap"}),
+        ("HCl", "sto-3g", {"kappa": 1, "nu": 3, "max_degree": (None, 6, 6)}),
+        ("C6H6", "6-31g", {"kappa": 2, "metric": "lowdin", "screening": (None, 0.3)}),
+    ):
+        rng, out = np.random.default_rng(0), []
+        for _ in range(10):
+            atoms = molecule(formula)
+            atoms.positions *= 2.0 if formula == "HCl" else 1.0
+            atoms.positions += 0.05 * rng.normal(size=atoms.positions.shape)
+            out.append(atoms)
+        species = tuple(sorted(set(out[0].symbols), key=lambda s: atomic_numbers[s]))
+        features = Basis(ao, **settings).compile(species, ((0, 1),), "structure")
+        rows = structure_rows(features, out)[0, 1][:, 0]
+        rounding = magnitudes.structure_rounding(features, out)[0, 1]
+        assert (rows.std(axis=0) > 10 * rounding).all(), formula
+        # Noise itself: the same structure turned.
+        turned = out[0].copy()
+        turned.rotate(50, (1, 2, 3))
+        noise = structure_rows(features, [out[0], turned])[0, 1][:, 0]
+        assert (np.abs(noise[0] - noise[1]) < 3 * rounding).all(), formula
 
 
 def test_names_of_keys_and_units_are_those_of_targets(waters):
