@@ -236,17 +236,7 @@ def _free_atoms(
 
 
 def _checked_weights(weights: Sequence[float] | np.ndarray | None, n: int) -> np.ndarray | None:
-    if weights is None:
-        return None
-    found = _numbers(weights, "weights")
-    if found.shape != (n,):
-        raise InputError(f"weights: expected shape ({n},), got {found.shape}")
-    bad = _not_positive(found)
-    if len(bad):
-        raise InputError(
-            f"weights, frame {bad[0]}: expected a positive number, got {found[bad[0]]}"
-        )
-    return found
+    return None if weights is None else _positive(weights, n, "weights", "frame")
 
 
 def _checked_atom_weights(
@@ -258,19 +248,22 @@ def _checked_atom_weights(
     if not isinstance(weights, Sequence | np.ndarray) or len(weights) != len(frames):
         got = len(weights) if isinstance(weights, Sequence | np.ndarray) else repr(weights)
         raise InputError(f"force_weights: expected {len(frames)} arrays, one a frame, got {got}")
-    checked = []
-    for k in kept.tolist():
-        w, n = _numbers(weights[k], f"force_weights, frame {k}"), len(frames[k])
-        if w.shape != (n,):
-            raise InputError(f"force_weights, frame {k}: expected shape ({n},), got {w.shape}")
-        bad = _not_positive(w)
-        if len(bad):
-            raise InputError(
-                f"force_weights, frame {k}, atom {bad[0]}: expected a positive number, "
-                f"got {w[bad[0]]}"
-            )
-        checked.append(w)
-    return checked
+    return [
+        _positive(weights[k], len(frames[k]), f"force_weights, frame {k}", "atom")
+        for k in kept.tolist()
+    ]
+
+
+def _positive(values: object, n: int, name: str, place: str) -> np.ndarray:
+    """n positive numbers, or `InputError` naming the place of the first that is none."""
+    found = _numbers(values, name)
+    if found.shape != (n,):
+        raise InputError(f"{name}: expected shape ({n},), got {found.shape}")
+    bad = np.flatnonzero(~(np.isfinite(found) & (found > 0.0)))
+    if len(bad):
+        k = int(bad[0])
+        raise InputError(f"{name}, {place} {k}: expected a positive number, got {found[k]}")
+    return found
 
 
 def _numbers(values: object, name: str) -> np.ndarray:
@@ -282,10 +275,6 @@ def _numbers(values: object, name: str) -> np.ndarray:
     if found.dtype.kind not in "iuf":
         raise InputError(f"{name}: expected numbers, got {values!r:.60}")
     return found.astype(float)
-
-
-def _not_positive(values: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(~(np.isfinite(values) & (values > 0.0)))
 
 
 def force_labels(

@@ -54,33 +54,13 @@ class Problem:
     rounding: np.ndarray | None = None
 
     @classmethod
-    def checked(
-        cls,
-        A: np.ndarray,
-        y: np.ndarray,
-        *,
-        penalty: np.ndarray | None,
-        constants: np.ndarray | None,
-        groups: np.ndarray | None,
-        weights: np.ndarray | None,
-        n_components: int,
-        rounding: np.ndarray | None = None,
-    ) -> Problem:
+    def checked(cls, A: np.ndarray, y: np.ndarray, **given: Any) -> Problem:
         """Return the problem, or raise `InputError` with what was expected and what was got."""
         A = _real_array(A, "A")
         if A.ndim != 2 or A.size == 0:
             raise InputError(f"A: expected a matrix with rows and columns, got shape {A.shape}")
         check_finite_rows(A, "A")
-        return cls.of_rows(
-            A,
-            y,
-            penalty=penalty,
-            constants=constants,
-            groups=groups,
-            weights=weights,
-            n_components=n_components,
-            rounding=rounding,
-        )
+        return cls.of_rows(A, y, **given)
 
     @classmethod
     def of_rows(
@@ -95,7 +75,7 @@ class Problem:
         n_components: int,
         rounding: np.ndarray | None = None,
     ) -> Problem:
-        """The same without looking at the entries of A, which may be a view of one zero."""
+        """As `checked`, without a look at the entries of A, which may be a view of one zero."""
         n, p = A.shape
         y = _real_array(y, "y")
         if y.ndim not in (1, 2) or len(y) != n or y.size == 0:
