@@ -255,7 +255,7 @@ def _checked_atom_weights(
 
 
 def _positive(values: object, n: int, name: str, place: str) -> np.ndarray:
-    """n positive numbers, or `InputError` naming the place of the first that is none."""
+    """As float64, or `InputError` naming the place of the first that is none."""
     found = _numbers(values, name)
     if found.shape != (n,):
         raise InputError(f"{name}: expected shape ({n},), got {found.shape}")
