@@ -94,7 +94,7 @@ FORCE_SETS = {
         50,
         {"linvop-sv, lowdin": {"ao": "linvop-sv", "kappa": 3, "metric": "lowdin"}},
         "The published test set is not part of this split: 50 of the 500 training structures. SOAP "
-        "with fewer functions than elsewhere: of four species n 6, l 4 makes 8120 columns.",
+        "with fewer functions than elsewhere: four species make many columns.",
         soap=(SoapSettings(max_radial=4, max_angular=3),),
     ),
 }
