@@ -40,8 +40,10 @@ def measure_streaming(n: int = 200_000, p: int = 4000, folder: str | None = None
     Raises
     ------
     InputError
-        If a fit fails; the message ends with what its process said.
+        For a folder that is none; if a fit fails, with what its process said at the end.
     """
+    if folder is not None and not Path(folder).is_dir():
+        raise InputError(f"--folder {folder}: expected a folder that exists")
     with TemporaryDirectory(dir=folder) as here:
         path = Path(here) / "rows.npy"
         _write(path, n, p)

@@ -185,6 +185,7 @@ def test_ethanol_says_in_one_line_that_ace_is_missing(tmp_path):
         (("speed", "--n", 1, "--ao", "nonsense"), "nonsense"),
         (("speed", "--write", "nowhere/speed.md"), "the folder nowhere does not exist"),
         (("memory", "--n", 10, "--data", "nowhere"), "expected qm7/qm7_7101.xyz.gz"),
+        (("streaming", "--folder", "nowhere"), "expected a folder that exists"),
         (("memory", "--forces", "--data", "nowhere"), "expected rmd17_aspirin/train.xyz"),
     ],
 )
