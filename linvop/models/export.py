@@ -43,7 +43,7 @@ _TOLERANCE = {"fitted": 1e-10, "rotation": 1e-9, "permutation": 1e-9, "derivativ
 _PACKED = 1000
 """Arrays with more entries than this are compressed."""
 
-_ATOMS = 12
+_ATOMS = 7
 """Of a structure that is checked; a training composition with more is cut down."""
 
 Arrays = Mapping[str, Any]
