@@ -10,9 +10,10 @@ With nuclei K of charge Z_K at R_K, in Hartree,
 The screened v is a point nucleus minus a Gaussian one of exponent zeta (Bohr^-2): every
 nucleus is seen as neutral from afar, and V is short-ranged and size-consistent.
 
-Nuclei enter as the points of ``int1e_grids``: that takes about half the time of ``int1e_nuc``,
-agrees with it to rounding, knows the short-ranged kernel (negative range separation) and leaves
-the contribution of each nucleus apart, so that V per species of nucleus costs no more than V.
+Nuclei enter as the points of ``int1e_grids`` (`linvop.integrals.libcint`): that takes a fraction of
+the time of ``int1e_nuc``, agrees with it to rounding, knows the short-ranged kernel (negative range
+separation) and leaves the contribution of each nucleus apart, so that V per species of nucleus
+costs no more than V.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from linvop.errors import InputError
-from linvop.integrals.system import System, over_points
+from linvop.integrals.libcint import over_shells, potential_sums
+from linvop.integrals.system import System
 
 __all__ = [
     "checked_charges",
@@ -149,9 +151,13 @@ def _weighted(
     system: System, points: np.ndarray, weights: np.ndarray, screening: float | None
 ) -> np.ndarray:
     r"""``sum_g weights[s, g] <mu| v(|r - R_g|) |nu>``, (n_sets, n_ao, n_ao), PySCF's order."""
-    n_ao, n_sets = system.layout.n_ao, len(weights)
-    out = np.zeros((n_ao * n_ao, n_sets))
-    for piece, by_point in over_points(system, "int1e_grids_sph", 1, points, screening):
-        # The point runs fastest in memory: a plain matrix product, nothing copied.
-        out += by_point.reshape(n_ao * n_ao, -1) @ weights[:, piece].T
-    return np.ascontiguousarray(out.T).reshape(n_sets, n_ao, n_ao)
+    atm, bas, _, ao_loc = system.libcint
+    n_ao, env = system.layout.n_ao, system.env_screened(screening)
+    points, weights = np.ascontiguousarray(points), np.ascontiguousarray(weights)
+    out = np.zeros((len(weights), n_ao, n_ao))
+
+    def of_shells(first: int, last: int) -> None:
+        potential_sums(atm, bas, env, ao_loc, points, weights, first, last, out)
+
+    over_shells(of_shells, ao_loc, len(points))
+    return out

@@ -10,8 +10,8 @@ AOs; with a symmetric G and ``D^K_{\mu\nu} = <\nabla \mu| v(|r - R_K|) |\nu>``,
     \frac{d \operatorname{tr}(G V)}{d R_A}
         = \sum_\mu t^A_\mu - \sum_{\mu \in A} \sum_K t^K_\mu .
 
-D is contracted as it is made, a few nuclei at a time: dV/dR of all atoms, (3 n_atoms, n_ao, n_ao),
-is never held.
+D is contracted as it is made, a pair of shells at a time: dV/dR of all atoms, (3 n_atoms, n_ao,
+n_ao), is never held.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.integrals.external import checked_charges, source_weights
-from linvop.integrals.system import System, over_points
+from linvop.integrals.libcint import gradient_sums, over_shells
+from linvop.integrals.system import System
 
 __all__ = ["overlap_gradient", "point_charge_gradient", "potential_gradient"]
 
@@ -91,15 +92,19 @@ def _moved(
     screening: float | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradients by the atoms of the AOs, and by the points."""
-    n_ao = system.layout.n_ao
-    flat = _symmetric(G).reshape(len(G), n_ao * n_ao).T
-    on_aos, on_points = np.zeros((n_ao, 3)), np.zeros((len(points), 3))
-    for piece, D in over_points(system, "int1e_grids_ip_sph", 3, points, screening):
-        of_points = (flat @ (2 * weights[:, piece])).reshape(n_ao, n_ao, -1)
-        t = np.einsum("nmg,xnmg->xmg", of_points, D)
-        on_aos -= t.sum(axis=2).T
-        on_points[piece] = t.sum(axis=1).T
-    return _by_atom(system, on_aos), on_points
+    atm, bas, _, ao_loc = system.libcint
+    n_ao, env = system.layout.n_ao, system.env_screened(screening)
+    points, weights, G = (np.ascontiguousarray(x) for x in (points, weights, _symmetric(G)))
+
+    def of_shells(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        by_aos, by_points = np.zeros((n_ao, 3)), np.zeros((len(points), 3))
+        given = atm, bas, env, ao_loc, points, weights, G
+        gradient_sums(*given, first, last, by_aos, by_points)
+        return by_aos, by_points
+
+    parts = over_shells(of_shells, ao_loc, 3 * len(points))
+    on_aos, on_points = (sum(part) for part in zip(*parts, strict=True))
+    return -_by_atom(system, on_aos), on_points
 
 
 def _by_atom(system: System, of_aos: np.ndarray) -> np.ndarray:

@@ -128,6 +128,13 @@ class System:
             ao_loc=ao_loc,
         )
 
+    def env_screened(self, screening: float | None) -> np.ndarray:
+        """``env`` for ``v(r) = erfc(sqrt(screening) r) / r``, or 1/r of None."""
+        env = self.libcint[2].copy()
+        # A negative range separation asks libcint for erfc(omega r)/r.
+        env[_PTR_OMEGA] = -np.sqrt(checked_exponent(screening))
+        return env
+
     def env_about(self, origin: np.ndarray) -> np.ndarray:
         """``env`` with another origin (Bohr) of multipole operators."""
         env = self.libcint[2].copy()
@@ -197,15 +204,12 @@ def over_points(
     (slice, (components, n_ao, n_ao, n_piece) float64)
         Which points, and ``[c, nu, mu, g]`` in PySCF's order as libcint leaves it: no copy.
     """
-    zeta = checked_exponent(screening)
     n_ao = system.layout.n_ao
-    own_env = system.libcint[2]
+    own_env = system.env_screened(screening)
     step = max(1, int(_POINTS_BYTES / (8 * components * max(n_ao, 1) ** 2)))
     for first in range(0, len(points), step):
         piece = points[first : first + step]
         env = np.concatenate([own_env, piece.ravel()])
-        # A negative range separation asks libcint for erfc(omega r)/r.
-        env[_PTR_OMEGA] = -np.sqrt(zeta)
         env[_NGRIDS], env[_PTR_GRIDS] = len(piece), own_env.size
         found = system.integral(name, components, env, symmetric=components == 1)
         found = found.reshape(components, len(piece), n_ao, n_ao)
