@@ -21,7 +21,7 @@ from pyscf.gto.moleintor import libcgto
 
 from linvop.compiled import njit
 
-__all__ = ["gradient_sums", "over_shells", "potential_sums"]
+__all__ = ["gradient_sums", "over_shells", "point_integrals", "potential_sums"]
 
 _LARGE, _PARTS = 2e7, 16
 """From how many integrals on threads pay, and in how many parts they are then made: always as
@@ -57,6 +57,29 @@ _potential = _external("int1e_grids_sph")
 _gradient = _external("int1e_grids_ip_sph")
 
 
+@njit(nogil=True)
+def point_integrals(i, j, n, at, atm, bas, env, out):
+    r"""``<mu| v(|r - R_g|) |nu>`` of two shells and n points, which stand in `env` from `at` on.
+
+    `out` gets n x n_i x n_j numbers, the points running fastest.
+    """
+    shells = np.zeros(4, np.int32)
+    shells[0], shells[1], shells[3] = i, j, n
+    env[_NGRIDS], env[_PTR_GRIDS] = n, at
+    _potential(
+        out.ctypes.data,
+        0,
+        shells.ctypes.data,
+        atm.ctypes.data,
+        len(atm),
+        bas.ctypes.data,
+        len(bas),
+        env.ctypes.data,
+        0,
+        0,
+    )
+
+
 @njit(nogil=True, fastmath={"contract", "reassoc"})
 def potential_sums(atm, bas, env, ao_loc, points, weights, first, last, out):
     r"""Add ``sum_g w_sg <mu| v(|r - R_g|) |nu>`` for shells mu in [first, last), nu <= mu.
@@ -77,25 +100,11 @@ def potential_sums(atm, bas, env, ao_loc, points, weights, first, last, out):
     for shell in range(len(bas)):
         largest = max(largest, ao_loc[shell + 1] - ao_loc[shell])
     block = np.empty(n * largest * largest)
-    shells = np.zeros(4, np.int32)
-    shells[3] = n
     for i in range(first, last):
         n_i = ao_loc[i + 1] - ao_loc[i]
         for j in range(i + 1):
             n_j = ao_loc[j + 1] - ao_loc[j]
-            shells[0], shells[1] = i, j
-            _potential(
-                block.ctypes.data,
-                0,
-                shells.ctypes.data,
-                atm.ctypes.data,
-                len(atm),
-                bas.ctypes.data,
-                len(bas),
-                own.ctypes.data,
-                0,
-                0,
-            )
+            point_integrals(i, j, n, len(env), atm, bas, own, block)
             for b in range(n_j):
                 nu = ao_loc[j] + b
                 for a in range(n_i):

@@ -20,7 +20,7 @@ from linvop.orbitals.shells import AOBasis, AOLayout
 if TYPE_CHECKING:
     from pyscf.gto import Mole
 
-__all__ = ["System", "checked_exponent", "molecule", "over_points"]
+__all__ = ["System", "checked_exponent", "element_template", "molecule", "over_points"]
 
 # Slots of libcint's arrays, as in its manual.
 _CHARGE_OF, _PTR_COORD, _ATM_SLOTS = 0, 1, 6
@@ -51,6 +51,12 @@ def _template(ao: AOBasis, symbol: str) -> _Template:
         bas, env = make_bas_env(ao.raw(symbol))
         _TEMPLATES[key] = _Template(bas, env)
     return _TEMPLATES[key]
+
+
+def element_template(ao: AOBasis, symbol: str) -> tuple[np.ndarray, np.ndarray]:
+    """An element's rows of libcint's ``bas``, pointers counted from 0, and its part of ``env``."""
+    found = _template(ao, symbol)
+    return found.bas, found.env
 
 
 @dataclass(frozen=True)

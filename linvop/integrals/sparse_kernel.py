@@ -1,0 +1,277 @@
+r"""The work of `linvop.integrals.sparse`, compiled: cells and pairs of atoms one after another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from linvop.compiled import njit
+from linvop.integrals.error_bounds import STEP
+from linvop.integrals.gaussian_products import far_blocks
+from linvop.integrals.libcint import point_integrals
+from linvop.integrals.taylor import HIGHEST_ORDER, add_charges, along_segment, complete, shifted
+
+__all__ = ["cell_expansions", "pair_blocks"]
+
+
+@njit(nogil=True)
+def _sorted_by_order(orders, n, starts, places):
+    """Counting sort: `places` of each order, `starts` where each begins."""
+    starts[:] = 0
+    for k in range(n):
+        starts[orders[k] + 1] += 1
+    for order in range(len(starts) - 1):
+        starts[order + 1] += starts[order]
+    filled = starts.copy()
+    for k in range(n):
+        places[filled[orders[k]]] = k
+        filled[orders[k]] += 1
+
+
+@njit(nogil=True)
+def _expand(n, orders, y, w, starts, places, y_sorted, w_sorted, a):
+    """Add charges to an expansion, each to its own order."""
+    _sorted_by_order(orders, n, starts, places)
+    for k in range(n):
+        y_sorted[k] = y[places[k]]
+        w_sorted[:, k] = w[:, places[k]]
+    for order in range(HIGHEST_ORDER + 1):
+        if starts[order + 1] > starts[order]:
+            add_charges(order, y_sorted, w_sorted, starts[order], starts[order + 1], a)
+
+
+@njit(nogil=True)
+def _order_of(square, squares):
+    """The lowest order that suffices at a distance, -1 if none does; all distances squared."""
+    order = HIGHEST_ORDER
+    if square < squares[order]:
+        return -1
+    while order > 0 and square >= squares[order - 1]:
+        order -= 1
+    return order
+
+
+@njit(nogil=True)
+def _left(order, square, squares):
+    """At least what is left out at a distance beyond that of the order, of the tolerance."""
+    ratio = squares[order] / square  # falls as r^-(order + 2)
+    return ratio * ratio if order > 1 else ratio
+
+
+@njit(nogil=True)
+def cell_expansions(first, last, centres, positions, weights, squares, tolerance, a, bounds):
+    r"""Expansions about the centres of cells, of all nuclei that are far from them.
+
+    Parameters
+    ----------
+    first, last : int
+        Cells.
+    centres : (n_cells, 3) float64
+    positions, weights : (n, 3), (n_sets, n) float64
+        Of nuclei.
+    squares : (HIGHEST_ORDER + 1,) float64
+        From where on each order suffices, squared.
+    tolerance : float
+    a : (n_cells, n_sets, L + 1, L + 1, L + 1) float64
+        Added to; complete at the end.
+    bounds : (n_cells, n_sets) float64
+        What is left out of any matrix element.
+    """
+    n, n_sets = len(positions), len(weights)
+    orders, places = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    starts = np.zeros(HIGHEST_ORDER + 2, np.int64)
+    y, y_sorted = np.zeros((n, 3)), np.zeros((n, 3))
+    w, w_sorted = np.zeros((n_sets, n)), np.zeros((n_sets, n))
+    for cell in range(first, last):
+        found = 0
+        for g in range(n):
+            square = 0.0
+            for x in range(3):
+                y[found, x] = positions[g, x] - centres[cell, x]
+                square += y[found, x] ** 2
+            order = _order_of(square, squares)
+            if order < 0:
+                continue
+            orders[found] = order
+            left = tolerance * _left(order, square, squares)
+            for s in range(n_sets):
+                w[s, found] = weights[s, g]
+                bounds[cell, s] += left * abs(weights[s, g])
+            found += 1
+        _expand(found, orders, y, w, starts, places, y_sorted, w_sorted, a[cell])
+        complete(HIGHEST_ORDER, a[cell])
+
+
+@njit(nogil=True)
+def pair_blocks(
+    first, last, pairs, cells, data, bounds, atoms, nuclei, cell_fields, tables, libcint, shells
+):
+    r"""Blocks of V of some pairs of atoms.
+
+    Parameters
+    ----------
+    first, last : int
+        Pairs.
+    pairs : (n_pairs, 3) int64
+        Atoms i, j and where the block starts.
+    cells : (n_pairs,) int64
+        Cell of each pair's middle.
+    data : (n_sets, n) float64
+        Blocks, one after the other, (n_ao_i, n_ao_j) each; filled.
+    bounds : (n_pairs, n_sets) float64
+        What every element may err by; filled.
+    atoms : positions, element of each, first row of ``bas`` of each
+    nuclei : positions, weights (n_sets, n), tolerance
+    cell_fields : centres, expansions, bounds, starts and lists of the nuclei near each cell
+        Expansions with no cells: of screened nuclei, which end where they are outside.
+    tables : outside, orders (n_elements^2, n_steps ..), decay (n_elements^2,)
+        Distances squared.
+    libcint : atm, bas, env, ao_loc
+    shells : starts of each element's l, and `ElementShells.arrays` of all; spherical's two
+    """
+    positions, element, first_row = atoms
+    points, weights, tolerance = nuclei
+    centres, fields, cell_bounds, near_start, near_list = cell_fields
+    far = np.zeros(len(centres), np.bool_)
+    for cell in range(len(fields)):
+        far[cell] = near_start[cell + 1] - near_start[cell] < len(points)
+    outside, of_order, decay = tables
+    atm, bas, env, ao_loc = libcint
+    first_l, ls, aos, primitives, exponents, coefficients, spherical, powers = shells
+    n_elements, n_sets = len(first_l) - 1, len(weights)
+    screened = len(fields) == 0
+    top = HIGHEST_ORDER
+    most = 1
+    for cell in range(len(centres)):
+        most = max(most, near_start[cell + 1] - near_start[cell])
+    n_derivatives = 2 * ls.max()
+    orders, places = np.zeros(most, np.int64), np.zeros(most, np.int64)
+    starts = np.zeros(top + 2, np.int64)
+    y, y_sorted, near = np.zeros((most, 3)), np.zeros((most, 3)), np.zeros((most, 3))
+    w, w_sorted, w_near = (
+        np.zeros((n_sets, most)),
+        np.zeros((n_sets, most)),
+        np.zeros((n_sets, most)),
+    )
+    a = np.zeros((n_sets, top + 1, top + 1, top + 1))
+    n1 = n_derivatives + 1
+    derivatives = np.zeros((n_sets, n1, n1, n1, top + 1))
+    own_env = np.zeros(len(env) + 3 * most)
+    own_env[: len(env)] = env
+    widest = 0
+    for row in range(len(bas)):
+        widest = max(widest, ao_loc[row + 1] - ao_loc[row])
+    buffer = np.zeros(most * widest * widest)
+    widest = 0
+    for atom in range(len(positions)):
+        widest = max(widest, ao_loc[first_row[atom + 1]] - ao_loc[first_row[atom]])
+    block = np.zeros((n_sets, widest, widest))
+    middle, unit = np.zeros(3), np.zeros(3)
+    for pair in range(first, last):
+        i, j, at = pairs[pair]
+        e_i, e_j = element[i], element[j]
+        kind = e_i * n_elements + e_j
+        R = 0.0
+        for x in range(3):
+            middle[x] = 0.5 * (positions[i, x] + positions[j, x])
+            unit[x] = positions[j, x] - positions[i, x]
+            R += unit[x] ** 2
+        R = np.sqrt(R)
+        for x in range(3):
+            unit[x] = unit[x] / R if R > 0.0 else 0.0
+        step = int(R / STEP)
+        cell = cells[pair]
+        bounds[pair] = cell_bounds[cell]
+        n_near, n_far = 0, 0
+        for k in range(near_start[cell], near_start[cell + 1]):
+            g = near_list[k]
+            square, along = 0.0, 0.0
+            for x in range(3):
+                y[n_far, x] = points[g, x] - middle[x]
+                square += y[n_far, x] ** 2
+                along += y[n_far, x] * unit[x]
+            beyond = max(abs(along) - 0.5 * R, 0.0)
+            rho = square - along**2 + beyond**2
+            order = 0 if screened else _order_of(square, of_order[kind, step])
+            if rho < outside[kind, step] or order < 0:
+                for x in range(3):
+                    near[n_near, x] = points[g, x]
+                w_near[:, n_near] = weights[:, g]
+                n_near += 1
+                continue
+            left = 0.0 if screened else _left(order, square, of_order[kind, step])
+            fallen = 0.5 * decay[kind] * (rho - outside[kind, step])
+            if fallen < 40.0:
+                left += np.exp(-fallen)
+            orders[n_far] = order
+            for s in range(n_sets):
+                w[s, n_far] = weights[s, g]
+                bounds[pair, s] += tolerance * left * abs(weights[s, g])
+            n_far += 1
+        n_i = ao_loc[first_row[i + 1]] - ao_loc[first_row[i]]
+        n_j = ao_loc[first_row[j + 1]] - ao_loc[first_row[j]]
+        block[:, :n_i, :n_j] = 0.0
+        for k in range(n_near):
+            for x in range(3):
+                own_env[len(env) + 3 * k + x] = near[k, x]
+        for row_i in range(first_row[i], first_row[i + 1]):
+            for row_j in range(first_row[j], first_row[j + 1]):
+                point_integrals(row_i, row_j, n_near, len(env), atm, bas, own_env, buffer)
+                _weighted(
+                    ao_loc[row_i] - ao_loc[first_row[i]],
+                    ao_loc[row_i + 1] - ao_loc[first_row[i]],
+                    ao_loc[row_j] - ao_loc[first_row[j]],
+                    ao_loc[row_j + 1] - ao_loc[first_row[j]],
+                    n_near,
+                    w_near,
+                    buffer,
+                    block,
+                )
+        if screened:
+            _keep(block, n_i, n_j, at, data)
+            continue
+        a[:, :2] = 0.0
+        if far[cell]:
+            shifted(top, fields[cell], middle - centres[cell], a)
+        _expand(n_far, orders, y, w, starts, places, y_sorted, w_sorted, a)
+        complete(top, a)
+        own_i = ls[first_l[e_i] : first_l[e_i + 1]], aos[first_l[e_i] : first_l[e_i + 1]]
+        own_j = ls[first_l[e_j] : first_l[e_j + 1]], aos[first_l[e_j] : first_l[e_j + 1]]
+        n = own_i[0].max() + own_j[0].max()
+        used = top if R > 0.0 else n
+        for s in range(n_sets):
+            along_segment(used, a[s], unit, n, derivatives[s])
+        far_blocks(
+            (*own_i, primitives[first_l[e_i] : first_l[e_i + 1] + 1], exponents, coefficients),
+            (*own_j, primitives[first_l[e_j] : first_l[e_j + 1] + 1], exponents, coefficients),
+            positions[i],
+            positions[j],
+            middle,
+            unit,
+            used,
+            derivatives,
+            spherical,
+            powers,
+            block,
+        )
+        _keep(block, n_i, n_j, at, data)
+
+
+@njit(nogil=True)
+def _keep(block, n_i, n_j, at, data):
+    for s in range(len(data)):
+        for a in range(n_i):
+            for b in range(n_j):
+                data[s, at + a * n_j + b] = block[s, a, b]
+
+
+@njit(nogil=True, fastmath={"contract", "reassoc"})
+def _weighted(i0, i1, j0, j1, n, weights, integrals, block):
+    """Add integrals over points, times weights, to a part of a block."""
+    for b in range(j1 - j0):
+        for a in range(i1 - i0):
+            at = n * (a + (i1 - i0) * b)
+            for s in range(len(weights)):
+                total = 0.0
+                for g in range(n):
+                    total += weights[s, g] * integrals[at + g]
+                block[s, i0 + a, j0 + b] += total
