@@ -11,7 +11,7 @@ import numpy as np
 
 from linvop.errors import InputError
 
-__all__ = ["check_body_order", "cutoff", "degrees", "pair_orders", "screenings"]
+__all__ = ["check_body_order", "cutoff", "degrees", "pair_orders", "reach", "screenings"]
 
 
 def screenings(value: object) -> tuple[float | None, ...]:
@@ -79,11 +79,25 @@ def pair_orders(value: object) -> tuple[int, int]:
 
 def cutoff(value: object) -> float | None:
     """Largest distance of the atoms of a pair."""
+    return _distance("cutoff", value)
+
+
+def reach(value: object, metric: str) -> float | None:
+    """Largest distance of atoms between which V is not zero."""
+    found = _distance("reach", value)
+    if found is not None and metric != "ao":
+        raise InputError(
+            f"reach: expected metric 'ao', got {metric!r}, in which all atoms of a molecule meet"
+        )
+    return found
+
+
+def _distance(name: str, value: object) -> float | None:
     if value is None:
         return None
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not (number and np.isfinite(value) and value > 0):  # type: ignore
-        raise InputError(f"cutoff: expected None or a positive distance, got {value!r}")
+        raise InputError(f"{name}: expected None or a positive distance, got {value!r}")
     return float(value)  # type: ignore[arg-type]
 
 

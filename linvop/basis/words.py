@@ -51,6 +51,8 @@ class Words:
         Words above it are left out (`linvop.basis.truncation`).
     max_body_order : int or None
         Words of more bodies are left out.
+    reach : float or None
+        Angstrom: blocks of V between atoms further apart are zero. No word is more or less by it.
     """
 
     ao: AOBasis
@@ -63,6 +65,7 @@ class Words:
     lam_max: int
     max_degree: float | None = None
     max_body_order: int | None = None
+    reach: float | None = None
 
     @cached_property
     def shells(self) -> dict[str, tuple[Shell, ...]]:

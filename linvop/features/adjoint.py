@@ -53,6 +53,8 @@ class MatrixGradient:
     by_potential : (n_screenings, n_sources, n_ao, n_ao) float64
         ``dE = sum tr(G dV)``; one source if they were not told apart.
     by_overlap : (n_ao, n_ao) float64, or None of metric "ao"
+    by_reach : (n_atoms, 3) float64, or None where V is not cut
+        What the cut of V adds to the derivatives by positions.
     """
 
     system: System
@@ -60,6 +62,7 @@ class MatrixGradient:
     sources: tuple[str, ...] | None
     by_potential: np.ndarray
     by_overlap: np.ndarray | None
+    by_reach: np.ndarray | None = None
 
     def by_positions(self) -> np.ndarray:
         """dE/dR, (n_atoms, 3) in units of E per Bohr; forces are its negative."""
@@ -69,6 +72,8 @@ class MatrixGradient:
             out += potential_gradient(self.system, one, screening=screening, sources=self.sources)
         if self.by_overlap is not None:
             out += overlap_gradient(self.system, self.by_overlap)
+        if self.by_reach is not None:
+            out += self.by_reach
         return out
 
     def by_point_charges(
@@ -161,12 +166,18 @@ def _adjoint(
     q = np.argsort(one.order.order)
     enumeration = features.enumeration
     sources = enumeration.species if enumeration.sources == "species" else None
+    by_V = by_V[:, q[:, None], q]
+    cut, by_reach = one.multiplied.reach, None
+    if cut is not None and one.multiplied.bare is not None:
+        by_reach = cut.by_positions(by_V, one.multiplied.bare[:, q[:, None], q])
+        by_V = by_V * cut.of_aos  # derivatives by V before it was cut
     return MatrixGradient(
         one.system,
         enumeration.screenings,
         sources,
-        by_V[:, q[:, None], q].reshape(len(enumeration.screenings), -1, *by_V.shape[1:]),
+        by_V.reshape(len(enumeration.screenings), -1, *by_V.shape[1:]),
         None if by_S is None else by_S[q[:, None], q],
+        by_reach,
     )
 
 

@@ -94,6 +94,10 @@ class Basis:
         Pairs of atoms further apart (Angstrom) have no features. V itself knows no cutoff: the
         features of the pairs that are left do not change, in any metric. What an operator loses
         by it stands in the errors of its model, "beyond cutoff".
+    reach : None or float
+        Blocks of V between atoms further apart (Angstrom) are zero, smoothly
+        (`linvop.features.reach`); metric ``ao`` only. Features of large molecules then cost as
+        much as their atoms, whatever their number.
 
     Raises
     ------
@@ -122,6 +126,7 @@ class Basis:
     nu_pair: tuple[int, int] = (0, 0)
     pair_max_degree: float | Sequence[float | None] | Mapping[int, float] | None = None
     cutoff: float | None = None
+    reach: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ao", AOBasis(self.ao))
@@ -149,6 +154,7 @@ class Basis:
             ("nu_pair", nu_pair),
             ("pair_max_degree", _pair_degrees(self.pair_max_degree, nu_pair)),
             ("cutoff", settings.cutoff(self.cutoff)),
+            ("reach", settings.reach(self.reach, self.metric)),
         ):
             object.__setattr__(self, name, checked)
 
@@ -393,6 +399,7 @@ def _enumeration(basis: Basis, species: tuple[str, ...]) -> SiteEnumeration:
         basis.lam_max,
         basis.max_degrees[0],
         basis.body_order,
+        basis.reach,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 
@@ -13,27 +12,16 @@ from linvop.basis.products import ProductEnumeration
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.metric import Multiplied, multiplied
+from linvop.features.neighbourhoods import Neighbourhoods, is_large
+from linvop.features.species_rows import Kernels, ProductPlans, species_rows
 from linvop.features.threads import one_blas_thread
 from linvop.integrals import System
 from linvop.kernels import cpu
 from linvop.kernels.plan import WordPlan, site_plan
-from linvop.kernels.product_plan import ProductPlan, product_plan
+from linvop.kernels.product_plan import product_plan
 from linvop.orbitals.order import ChannelOrder, channel_order
 
 __all__ = ["Contracted", "Kernels", "SiteFeatures", "compiled", "contracted"]
-
-
-class Kernels(Protocol):
-    r"""What evaluates plans: `linvop.kernels.cpu`, or its definition `linvop.kernels.reference`."""
-
-    def site_rows(self, *arguments) -> np.ndarray:
-        """Words of V at the sites."""
-
-    def pair_rows(self, *arguments) -> np.ndarray:
-        """Words of V between two atoms."""
-
-    def product_rows(self, *arguments) -> np.ndarray:
-        """Products of them."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +60,11 @@ def contracted(enumeration: SiteEnumeration, system: System | Contracted) -> Con
     """
     if isinstance(system, Contracted):
         return system
-    unknown = sorted(set(system.layout.symbols) - set(enumeration.species))
-    if unknown:
-        raise InputError(f"species {', '.join(unknown)}: expected {', '.join(enumeration.species)}")
+    _check_species(enumeration, system)
     order = channel_order(system.layout, enumeration.species)
     by_species = enumeration.sources == "species"
-    one = multiplied(system, order, enumeration.metric, enumeration.screenings, by_species)
+    settings = enumeration.metric, enumeration.screenings, by_species, enumeration.reach
+    one = multiplied(system, order, *settings)
     shells = enumeration.channel_shells
     channel_start = order.shell_start[[first for first, _ in shells] + [shells[-1][1]]]
     shell_start, first = {}, 0
@@ -88,12 +75,10 @@ def contracted(enumeration: SiteEnumeration, system: System | Contracted) -> Con
     return Contracted(system, order, one, channel_start, shell_start)
 
 
-@dataclass(frozen=True)
-class ProductPlans:
-    r"""Products of one centre species: the site features A they are made of, and the products."""
-
-    factors: WordPlan
-    products: ProductPlan
+def _check_species(enumeration: SiteEnumeration, system: System) -> None:
+    unknown = sorted(set(system.layout.symbols) - set(enumeration.species))
+    if unknown:
+        raise InputError(f"species {', '.join(unknown)}: expected {', '.join(enumeration.species)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,24 +140,23 @@ class SiteFeatures:
         self, system: System | Contracted, kernels: Kernels, summed: bool
     ) -> dict[str, dict[Irrep, np.ndarray]]:
         """``{species: {irrep: (n_rows, 2 lam + 1, n_columns)}}``, nu = 1 before products."""
+        if not isinstance(system, Contracted) and is_large(self.enumeration, system):
+            _check_species(self.enumeration, system)
+            apart = Neighbourhoods.of(self.enumeration, system)
+            return apart.rows(self.plans, self.product_plans, summed, kernels)
         one = contracted(self.enumeration, system)
-        rows = {}
-        for s, sites in zip(self.species, one.order.sites, strict=True):
-            if s not in self.plans:
-                continue
-            own = np.arange(len(sites))
-            row_of_site = np.zeros(len(sites), np.int64) if summed else own
-            n_rows = 1 if summed else len(sites)
-            given = (*one.matrices, one.channel_start, one.shell_start[s])
-            plan = self.plans[s]
-            rows[s] = plan.split(kernels.site_rows(plan, *given, row_of_site, n_rows))
-            if s in self.product_plans:
-                plans = self.product_plans[s]
-                A = kernels.site_rows(plans.factors, *given, own, len(sites))
-                B = kernels.product_rows(plans.products, A, row_of_site, n_rows)
-                for irrep, values in plans.products.split(B).items():
-                    rows[s][irrep] = np.concatenate([rows[s][irrep], values], axis=2)
-        return rows
+        return {
+            s: species_rows(
+                self.plans[s],
+                self.product_plans.get(s),
+                (*one.matrices, one.channel_start, one.shell_start[s]),
+                len(sites),
+                summed,
+                kernels,
+            )
+            for s, sites in zip(self.species, one.order.sites, strict=True)
+            if s in self.plans
+        }
 
 
 @lru_cache(maxsize=64)

@@ -37,6 +37,7 @@ from functools import cached_property
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.features.reach import Reach
 from linvop.integrals import System, overlap, potential
 from linvop.orbitals.order import ChannelOrder
 
@@ -80,12 +81,18 @@ class Multiplied:
         Sources run over screenings, then species of nuclei.
     s, U : (n_ao,), (n_ao, n_ao) float64
         Eigenvalues and vectors of S; (0,) and (0, 0) of "ao", which needs none.
+    reach : Reach or None
+        Cuts V.
+    bare : (n_sources, n_ao, n_ao) float64
+        V before it was cut.
     """
 
     metric: str
     V: np.ndarray
     s: np.ndarray
     U: np.ndarray
+    reach: Reach | None = None
+    bare: np.ndarray | None = None
 
     @cached_property
     def X(self) -> np.ndarray:
@@ -168,8 +175,11 @@ def multiplied(
     metric: str,
     screenings: tuple[float | None, ...],
     by_species: bool,
+    reach: float | None = None,
 ) -> Multiplied:
     r"""V of a structure, one for each species of nuclei if `by_species`, and its metric.
+
+    `reach`, in Angstrom, cuts V (`linvop.features.reach`).
 
     Raises
     ------
@@ -184,9 +194,14 @@ def multiplied(
             potential(system, screening=zeta, sources=names).reshape(-1, n_ao, n_ao)
             for zeta in screenings
         ]
-    )[:, q[:, None], q]
+    )
+    V = np.ascontiguousarray(V[:, q[:, None], q])  # NumPy itself puts several sources last
     if metric == "ao":
-        return Multiplied(metric, V, np.zeros(0), np.zeros((0, 0)))
+        none = np.zeros(0), np.zeros((0, 0))
+        if reach is None:
+            return Multiplied(metric, V, *none)
+        cut = Reach.of(system, reach)
+        return Multiplied(metric, V * cut.of_aos[q[:, None], q], *none, cut, V)
     return Multiplied(metric, V, *_decomposed(overlap(system)[q[:, None], q]))
 
 

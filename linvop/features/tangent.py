@@ -118,7 +118,13 @@ def _motions(
         potential_motion(one.system, atoms, screening=zeta, sources=sources)
         for zeta in enumeration.screenings
     ]
-    along = np.concatenate(parts, axis=2)[..., q[:, None], q]
+    along = np.concatenate(parts, axis=2)
+    cut, bare = one.multiplied.reach, one.multiplied.bare
+    if cut is not None and bare is not None:
+        back = np.argsort(q)
+        V = bare[:, back[:, None], back]
+        along = along * cut.of_aos + np.stack([cut.motion(atom, V) for atom in atoms])
+    along = along[..., q[:, None], q]
     along = along.reshape(-1, *along.shape[2:])
     if enumeration.metric == "ao":
         return along, None

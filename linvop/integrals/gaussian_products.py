@@ -241,9 +241,11 @@ def product_sizes(shells_i, shells_j, R, table, powers):
         p of each product of primitives.
     pairs : (n_products,) int64
         Which pair of shells it belongs to.
+    places : (n_products,) float64
+        Distance of P from the middle of the atoms, of R / 2.
     sizes : (n_products, l_i + l_j + 1) float64
-        Largest sum over t + u + v = n of the coefficients' moduli, of any two components in any
-        frame.
+        Sums over t + u + v = n of the coefficients' moduli, as the Frobenius norm over all
+        components: no single one is larger, in any frame.
     """
     l_i, _, start_i, exponents_i, coefficients_i = shells_i
     l_j, _, start_j, exponents_j, coefficients_j = shells_j
@@ -251,6 +253,7 @@ def product_sizes(shells_i, shells_j, R, table, powers):
     top = top_a + top_b
     n_products = start_i[-1] * start_j[-1]
     exponents, pairs = np.zeros(n_products), np.zeros(n_products, np.int64)
+    places = np.zeros(n_products)
     sizes = np.zeros((n_products, top + 1))
     E = np.zeros((3, top_a + 1, top_b + 1, top + 2))
     components = np.zeros((top + 1, top + 1, top + 1))
@@ -260,14 +263,14 @@ def product_sizes(shells_i, shells_j, R, table, powers):
         la = l_i[a]
         for b in range(len(l_j)):
             lb = l_j[b]
-            turned = np.sqrt((2.0 * la + 1) * (2.0 * lb + 1))
             for k in range(start_i[a], start_i[a + 1]):
                 for m in range(start_j[b], start_j[b + 1]):
                     alpha, beta = exponents_i[k], exponents_j[m]
                     p = alpha + beta
                     size = abs(coefficients_i[k] * coefficients_j[m]) * (np.pi / p) ** 1.5
-                    size *= np.exp(-alpha * beta / p * R**2) * turned
+                    size *= np.exp(-alpha * beta / p * R**2)
                     exponents[at], pairs[at] = p, a * len(l_j) + b
+                    places[at] = abs(alpha - beta) / p
                     _hermite(la, lb, 0.0, 0.0, p, E[0])
                     _hermite(la, lb, 0.0, 0.0, p, E[1])
                     _hermite(la, lb, beta / p * R, -alpha / p * R, p, E[2])
@@ -280,9 +283,9 @@ def product_sizes(shells_i, shells_j, R, table, powers):
                                     for y in range(la + lb - z - x + 1):
                                         sums[z + x + y] += abs(components[z, x, y])
                             for n in range(la + lb + 1):
-                                sizes[at, n] = max(sizes[at, n], size * sums[n])
+                                sizes[at, n] += (size * sums[n]) ** 2
                     at += 1
-    return exponents, pairs, sizes
+    return exponents, pairs, places, np.sqrt(sizes)
 
 
 @njit(nogil=True)
@@ -300,8 +303,5 @@ def _components(la, lb, m1, m2, table, powers, E, components):
                 for x in range(i[0] + j[0] + 1):
                     for y in range(i[1] + j[1] + 1):
                         components[z, x, y] += (
-                            both
-                            * E[2, i[2], j[2], z]
-                            * E[0, i[0], j[0], x]
-                            * E[1, i[1], j[1], y]
+                            both * E[2, i[2], j[2], z] * E[0, i[0], j[0], x] * E[1, i[1], j[1], y]
                         )

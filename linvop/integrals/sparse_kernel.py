@@ -5,49 +5,46 @@ from __future__ import annotations
 import numpy as np
 
 from linvop.compiled import njit
-from linvop.integrals.error_bounds import STEP
+from linvop.integrals.error_bounds import BINS_PER_SQUARE, STEP
 from linvop.integrals.gaussian_products import far_blocks
 from linvop.integrals.libcint import point_integrals
-from linvop.integrals.taylor import HIGHEST_ORDER, add_charges, along_segment, complete, shifted
+from linvop.integrals.taylor import (
+    HIGHEST_ORDER,
+    LANES,
+    add_charges,
+    along_segment,
+    complete,
+    shifted,
+)
 
-__all__ = ["cell_expansions", "pair_blocks"]
-
-
-@njit(nogil=True)
-def _sorted_by_order(orders, n, starts, places):
-    """Counting sort: `places` of each order, `starts` where each begins."""
-    starts[:] = 0
-    for k in range(n):
-        starts[orders[k] + 1] += 1
-    for order in range(len(starts) - 1):
-        starts[order + 1] += starts[order]
-    filled = starts.copy()
-    for k in range(n):
-        places[filled[orders[k]]] = k
-        filled[orders[k]] += 1
+__all__ = ["cell_expansions", "near_of_cells", "pair_blocks"]
 
 
 @njit(nogil=True)
 def _expand(n, orders, y, w, starts, places, y_sorted, w_sorted, a):
-    """Add charges to an expansion, each to its own order."""
-    _sorted_by_order(orders, n, starts, places)
+    """Add charges to an expansion: the highest orders first, each lot to the order of its first."""
+    starts[:] = 0
+    for k in range(n):
+        starts[HIGHEST_ORDER - orders[k] + 1] += 1
+    for k in range(HIGHEST_ORDER):
+        starts[k + 1] += starts[k]
+    for k in range(n):
+        lot = HIGHEST_ORDER - orders[k]
+        places[starts[lot]] = k
+        starts[lot] += 1
     for k in range(n):
         y_sorted[k] = y[places[k]]
         w_sorted[:, k] = w[:, places[k]]
-    for order in range(HIGHEST_ORDER + 1):
-        if starts[order + 1] > starts[order]:
-            add_charges(order, y_sorted, w_sorted, starts[order], starts[order + 1], a)
+    for first in range(0, n, LANES):
+        order = orders[places[first]]
+        add_charges(order, y_sorted, w_sorted, first, min(first + LANES, n), a)
 
 
 @njit(nogil=True)
-def _order_of(square, squares):
-    """The lowest order that suffices at a distance, -1 if none does; all distances squared."""
-    order = HIGHEST_ORDER
-    if square < squares[order]:
-        return -1
-    while order > 0 and square >= squares[order - 1]:
-        order -= 1
-    return order
+def _order_of(square, orders):
+    """An order that suffices at a distance, -1 if none does; the distance squared."""
+    at = int(square * BINS_PER_SQUARE)
+    return orders[at] if at < len(orders) else orders[-1]
 
 
 @njit(nogil=True)
@@ -58,7 +55,56 @@ def _left(order, square, squares):
 
 
 @njit(nogil=True)
-def cell_expansions(first, last, centres, positions, weights, squares, tolerance, a, bounds):
+def _fallen(x):
+    """At least e^-x."""
+    value = 1.0 / (1.0 + 0.125 * x)
+    value *= value
+    value *= value
+    return value * value
+
+
+@njit(nogil=True)
+def near_of_cells(centres, parents, starts_above, above, positions, square):
+    r"""Of the nuclei near each cell's parent, those nearer to the cell than a distance.
+
+    Parameters
+    ----------
+    centres, parents
+        As for `cell_expansions`.
+    starts_above, above : starts and lists of the parents
+    positions : (n, 3) float64
+    square : float
+        The distance squared.
+
+    Returns
+    -------
+    starts, lists : (n_cells + 1,), (n_entries,) int64
+    """
+    starts = np.zeros(len(centres) + 1, np.int64)
+    lists = np.zeros(0, np.int64)
+    for fill in range(2):
+        if fill:
+            lists = np.zeros(starts[-1], np.int64)
+        at = 0
+        for cell in range(len(centres)):
+            parent = parents[cell]
+            for k in range(starts_above[parent], starts_above[parent + 1]):
+                g = above[k]
+                found = 0.0
+                for x in range(3):
+                    found += (positions[g, x] - centres[cell, x]) ** 2
+                if found < square:
+                    if fill:
+                        lists[at] = g
+                    at += 1
+            starts[cell + 1] = at
+    return starts, lists
+
+
+@njit(nogil=True)
+def cell_expansions(
+    first, last, centres, parents, parent_fields, lists, positions, weights, tables, a, bounds
+):
     r"""Expansions about the centres of cells, of all nuclei that are far from them.
 
     Parameters
@@ -66,31 +112,47 @@ def cell_expansions(first, last, centres, positions, weights, squares, tolerance
     first, last : int
         Cells.
     centres : (n_cells, 3) float64
+    parents : (n_cells,) int64
+        The larger cell that each is in.
+    parent_fields : centres, expansions, bounds
+        Of the larger cells.
+    lists : starts and lists
+        Of the nuclei near each of the larger cells, which its expansion leaves out.
     positions, weights : (n, 3), (n_sets, n) float64
         Of nuclei.
-    squares : (HIGHEST_ORDER + 1,) float64
-        From where on each order suffices, squared.
-    tolerance : float
+    tables : squares, orders by square, tolerance
+        Squared distances from where on each order suffices; `orders_by_square` of them.
     a : (n_cells, n_sets, L + 1, L + 1, L + 1) float64
-        Added to; complete at the end.
+        Filled; complete at the end.
     bounds : (n_cells, n_sets) float64
-        What is left out of any matrix element.
+        What is left out of any matrix element; filled.
     """
+    parent_centres, parent_a, parent_bounds = parent_fields
+    starts_near, near = lists
+    squares, orders_at, tolerance = tables
     n, n_sets = len(positions), len(weights)
     orders, places = np.zeros(n, np.int64), np.zeros(n, np.int64)
     starts = np.zeros(HIGHEST_ORDER + 2, np.int64)
     y, y_sorted = np.zeros((n, 3)), np.zeros((n, 3))
     w, w_sorted = np.zeros((n_sets, n)), np.zeros((n_sets, n))
     for cell in range(first, last):
+        parent = parents[cell]
+        bounds[cell] = parent_bounds[parent]
+        if starts_near[parent + 1] - starts_near[parent] < n:
+            step = centres[cell] - parent_centres[parent]
+            shifted(HIGHEST_ORDER, parent_a[parent], step, a[cell])
         found = 0
-        for g in range(n):
+        for k in range(starts_near[parent], starts_near[parent + 1]):
+            g = near[k]
             square = 0.0
             for x in range(3):
                 y[found, x] = positions[g, x] - centres[cell, x]
                 square += y[found, x] ** 2
-            order = _order_of(square, squares)
-            if order < 0:
+            if square < squares[HIGHEST_ORDER]:
                 continue
+            order = _order_of(square, orders_at)
+            if order < 0:  # in the bin where the highest order begins
+                order = HIGHEST_ORDER
             orders[found] = order
             left = tolerance * _left(order, square, squares)
             for s in range(n_sets):
@@ -123,7 +185,7 @@ def pair_blocks(
     nuclei : positions, weights (n_sets, n), tolerance
     cell_fields : centres, expansions, bounds, starts and lists of the nuclei near each cell
         Expansions with no cells: of screened nuclei, which end where they are outside.
-    tables : outside, orders (n_elements^2, n_steps ..), decay (n_elements^2,)
+    tables : outside, orders, orders by square (n_elements^2, n_steps ..), decay (n_elements^2,)
         Distances squared.
     libcint : atm, bas, env, ao_loc
     shells : starts of each element's l, and `ElementShells.arrays` of all; spherical's two
@@ -134,7 +196,7 @@ def pair_blocks(
     far = np.zeros(len(centres), np.bool_)
     for cell in range(len(fields)):
         far[cell] = near_start[cell + 1] - near_start[cell] < len(points)
-    outside, of_order, decay = tables
+    outside, of_order, orders_at, decay = tables
     atm, bas, env, ao_loc = libcint
     first_l, ls, aos, primitives, exponents, coefficients, spherical, powers = shells
     n_elements, n_sets = len(first_l) - 1, len(weights)
@@ -191,7 +253,7 @@ def pair_blocks(
                 along += y[n_far, x] * unit[x]
             beyond = max(abs(along) - 0.5 * R, 0.0)
             rho = square - along**2 + beyond**2
-            order = 0 if screened else _order_of(square, of_order[kind, step])
+            order = 0 if screened else _order_of(square, orders_at[kind, step])
             if rho < outside[kind, step] or order < 0:
                 for x in range(3):
                     near[n_near, x] = points[g, x]
@@ -199,9 +261,7 @@ def pair_blocks(
                 n_near += 1
                 continue
             left = 0.0 if screened else _left(order, square, of_order[kind, step])
-            fallen = 0.5 * decay[kind] * (rho - outside[kind, step])
-            if fallen < 40.0:
-                left += np.exp(-fallen)
+            left += _fallen(0.5 * decay[kind] * (rho - outside[kind, step]))
             orders[n_far] = order
             for s in range(n_sets):
                 w[s, n_far] = weights[s, g]

@@ -27,12 +27,12 @@ import numpy as np
 
 from linvop.compiled import njit
 
-__all__ = ["HIGHEST_ORDER", "add_charges", "along_segment", "complete", "shifted", "tail"]
+__all__ = ["HIGHEST_ORDER", "LANES", "add_charges", "along_segment", "complete", "shifted", "tail"]
 
 HIGHEST_ORDER = 16
 """Largest L."""
 
-_LANES = 32
+LANES = 64
 """Charges that are expanded at once."""
 
 
@@ -83,13 +83,13 @@ def add_charges(order, y, weights, first, last, a):
         By k_z, k_x, k_y.
     """
     n_rows = np.uintp((order + 1) ** 2)
-    b = np.zeros((len(_PLACES) + 1, _LANES))
-    sums = np.zeros((len(weights), n_rows, _LANES))
-    x0, x1, x2, inverse = np.zeros((4, _LANES))
-    w = np.zeros((len(weights), _LANES))
-    for start in range(first, last, _LANES):
-        lanes = min(_LANES, last - start)
-        for g in range(_LANES):
+    b = np.zeros((len(_PLACES) + 1, LANES))
+    sums = np.zeros((len(weights), n_rows, LANES))
+    x0, x1, x2, inverse = np.zeros((4, LANES))
+    w = np.zeros((len(weights), LANES))
+    for start in range(first, last, LANES):
+        lanes = min(LANES, last - start)
+        for g in range(LANES):
             at = start + min(g, lanes - 1)
             x0[g], x1[g], x2[g] = y[at, 0], y[at, 1], y[at, 2]
             inverse[g] = 1.0 / (x0[g] ** 2 + x1[g] ** 2 + x2[g] ** 2)
@@ -103,34 +103,35 @@ def add_charges(order, y, weights, first, last, a):
                 new = b[row]
                 px, py, pz = b[_PARENTS[row, 0]], b[_PARENTS[row, 1]], b[_PARENTS[row, 2]]
                 pxx, pyy = b[_PARENTS[row, 3]], b[_PARENTS[row, 4]]
-                for g in range(_LANES):
+                for g in range(LANES):
                     value = one * (x0[g] * px[g] + x1[g] * py[g] + x2[g] * pz[g])
                     new[g] = inverse[g] * (value - two * (pxx[g] + pyy[g]))
                 row += np.uintp(1)
         for s in range(len(weights)):
             for k in range(n_rows):
-                for g in range(_LANES):
+                for g in range(LANES):
                     sums[s, k, g] += w[s, g] * b[k, g]
     for s in range(len(weights)):
         for k in range(n_rows):
             total = 0.0
-            for g in range(_LANES):
+            for g in range(LANES):
                 total += sums[s, k, g]
             a[s, _PLACES[k, 0], _PLACES[k, 1], _PLACES[k, 2]] += total
 
 
-@njit(nogil=True)
+@njit(nogil=True, fastmath={"contract", "reassoc"})
 def complete(order, a):
     r"""Fill in the coefficients k_z > 1 of harmonic polynomials (n_sets, L + 1, L + 1, L + 1)."""
     for s in range(len(a)):
         for kz in range(2, order + 1):
             factor = -1.0 / (kz * (kz - 1))
-            below, own = a[s, kz - 2], a[s, kz]
             for kx in range(order - kz + 1):
                 above = factor * (kx + 2) * (kx + 1)
-                for ky in range(order - kz - kx + 1):
-                    value = above * below[kx + 2, ky]
-                    own[kx, ky] = value + factor * (ky + 2) * (ky + 1) * below[kx, ky + 2]
+                n = order - kz - kx + 1
+                own, next_x = a[s, kz, kx, :n], a[s, kz - 2, kx + 2, :n]
+                next_y = a[s, kz - 2, kx, 2 : n + 2]
+                for ky in range(n):
+                    own[ky] = above * next_x[ky] + factor * (ky + 2) * (ky + 1) * next_y[ky]
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc"})
@@ -147,35 +148,42 @@ def shifted(order, a, d, out):
         Complete; added to.
     d : (3,) float64
     """
-    plane = np.zeros((2, order + 1, order + 1))
+    plane, turned = np.zeros((order + 1, order + 1)), np.zeros((order + 1, order + 1))
     for s in range(len(a)):
-        plane[:] = 0.0
-        power = 1.0
-        for kz in range(order + 1):
-            for kx in range(order - kz + 1):
-                for ky in range(order - kz - kx + 1):
-                    plane[0, kx, ky] += power * a[s, kz, kx, ky]
-            if kz < order:
-                for kx in range(order - kz):
-                    for ky in range(order - kz - kx):
-                        plane[1, kx, ky] += (kz + 1) * power * a[s, kz + 1, kx, ky]
-            power *= d[2]
-        for kz in range(2):
-            one, top = plane[kz], order - kz
-            for k in range(top):
-                for m in range(top - 1, k - 1, -1):
-                    for q in range(top - m):
-                        one[m, q] += d[0] * one[m + 1, q]
-            for p in range(top + 1):
-                for k in range(top - p):
-                    for m in range(top - p - 1, k - 1, -1):
-                        one[p, m] += d[1] * one[p, m + 1]
+        for derivative in range(min(order, 1) + 1):
+            plane[:] = 0.0
+            top = order - derivative
+            power = 1.0
+            for kz in range(top + 1):
+                factor = power * (kz + 1) if derivative else power
+                for kx in range(top - kz + 1):
+                    n = top - kz - kx + 1
+                    row, own = a[s, kz + derivative, kx, :n], plane[kx, :n]
+                    for ky in range(n):
+                        own[ky] += factor * row[ky]
+                power *= d[2]
+            _along_rows(top, plane, d[0])
             for p in range(top + 1):
                 for q in range(top - p + 1):
-                    out[s, kz, p, q] += one[p, q]
+                    turned[q, p] = plane[p, q]
+            _along_rows(top, turned, d[1])
+            for p in range(top + 1):
+                for q in range(top - p + 1):
+                    out[s, derivative, p, q] += turned[q, p]
 
 
-@njit(nogil=True)
+@njit(nogil=True, fastmath={"contract", "reassoc"})
+def _along_rows(order, plane, d):
+    """A polynomial in two variables moved along the first."""
+    for k in range(order):
+        for m in range(order - 1, k - 1, -1):
+            n = order - m
+            own, after = plane[m, :n], plane[m + 1, :n]
+            for q in range(n):
+                own[q] += d * after[q]
+
+
+@njit(nogil=True, fastmath={"contract", "reassoc"})
 def along_segment(order, a, direction, n_derivatives, out):
     r"""Derivatives at C + t u as polynomials in t.
 
@@ -190,29 +198,29 @@ def along_segment(order, a, direction, n_derivatives, out):
     out : (n + 1, n + 1, n + 1, L + 1) float64
         ``[z, x, y, k]``: coefficient of t^k in the derivative of orders x, y, z.
     """
-    ux, uy, uz = np.ones(order + 1), np.ones(order + 1), np.ones(order + 1)
-    for k in range(order):
-        ux[k + 1] = ux[k] * direction[0]
-        uy[k + 1] = uy[k] * direction[1]
-        uz[k + 1] = uz[k] * direction[2]
+    # k! / (k - i)! u^(k - i) of each axis
+    ux, uy, uz = np.zeros((3, n_derivatives + 1, order + 1))
+    for i in range(n_derivatives + 1):
+        value = 1.0
+        for k in range(1, i + 1):
+            value *= k
+        x, y, z = value, value, value
+        for k in range(i, order + 1):
+            ux[i, k], uy[i, k], uz[i, k] = x, y, z
+            grown = (k + 1.0) / (k + 1.0 - i)
+            x *= grown * direction[0]
+            y *= grown * direction[1]
+            z *= grown * direction[2]
     for z in range(n_derivatives + 1):
         for x in range(n_derivatives - z + 1):
             for y in range(n_derivatives - z - x + 1):
                 one = out[z, x, y]
                 one[:] = 0.0
                 for kz in range(z, order + 1):
-                    fz = uz[kz - z]
-                    for i in range(z):
-                        fz *= kz - i
                     for kx in range(x, order - kz + 1):
-                        fx = fz * ux[kx - x]
-                        for i in range(x):
-                            fx *= kx - i
+                        f, at = uz[z, kz] * ux[x, kx], kz + kx - z - x - y
                         for ky in range(y, order - kz - kx + 1):
-                            f = fx * uy[ky - y]
-                            for i in range(y):
-                                f *= ky - i
-                            one[kz + kx + ky - z - x - y] += f * a[kz, kx, ky]
+                            one[at + ky] += f * uy[y, ky] * a[kz, kx, ky]
 
 
 @njit(nogil=True)
