@@ -1,4 +1,4 @@
-r"""``linvop bench``: speed, accuracy, dynamics, AO sets, operators, memory, streaming."""
+r"""``linvop bench``: speed, accuracy, dynamics, AO sets, operators, memory, size, streaming."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Write = Annotated[
 
 _PERFORMANCE = """# Performance
 
-Written by `linvop bench speed --write FILE`, `linvop bench memory --write FILE` and `linvop bench
-streaming --write FILE`; every table is replaced by the next run. Do not edit the tables.
+Written by `linvop bench speed`, `memory`, `streaming`, `large` and `dask`, each with `--write
+FILE`; every table is replaced by the next run. Do not edit the tables.
 """
 
 _ACCURACY = """# Accuracy
@@ -303,6 +303,32 @@ def memory(
         _publish(measure_memory(n, data, forces), json, write, _PERFORMANCE)
 
 
+@app.command(
+    epilog="Example: linvop bench large --write docs/performance.md --picture docs/large.png"
+)
+def large(
+    sizes: Annotated[str, typer.Option(help="Atoms, about, with commas between.")] = (
+        "30,100,300,1000,3000"
+    ),
+    ao: Annotated[str, typer.Option(help="AO basis.")] = "def2-svp",
+    reach: Annotated[float, typer.Option(help="Reach of V, Angstrom.")] = 4.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of which medians are taken.")] = 3,
+    picture: Annotated[Path | None, typer.Option(help="Time per atom, as a PNG.")] = None,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Cost per atom of water clusters and alkanes of up to 3000 atoms (five minutes)."""
+    with _errors():
+        from linvop.bench.large import draw_growth, measure_large
+
+        _check(write)
+        _check(picture)
+        report = measure_large(_numbers("--sizes", sizes), ao, reach, rounds=rounds, say=_say)
+        _publish(report, json, write, _PERFORMANCE)
+        if picture is not None:
+            draw_growth(report, picture)
+
+
 @app.command(epilog="Example: linvop bench streaming --n 20000 --p 1000")
 def streaming(
     n: Annotated[int, typer.Option(min=100, help="Rows.")] = 200_000,
@@ -328,6 +354,16 @@ def streaming(
 def main() -> None:
     """Run as a program of its own."""
     app()
+
+
+def _numbers(name: str, text: str) -> list[int]:
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = [0]
+    if min(found) < 1:
+        raise InputError(f"{name} {text}: expected positive integers with commas between")
+    return found
 
 
 def _check(write: Path | None) -> None:

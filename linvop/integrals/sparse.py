@@ -36,7 +36,7 @@ __all__ = ["SparsePotential", "sparse_potential"]
 _CELL, _RATIO = 4.0, 2
 """Side of the smallest cells, Bohr, and how much larger those are that they are in."""
 
-_TOLERANCE = 1e-10
+_TOLERANCE = 1.5e-10
 """Hartree, per unit of charge and nucleus."""
 
 _PARTS = 64

@@ -33,8 +33,11 @@ def _expand(n, orders, y, w, starts, places, y_sorted, w_sorted, a):
         places[starts[lot]] = k
         starts[lot] += 1
     for k in range(n):
-        y_sorted[k] = y[places[k]]
-        w_sorted[:, k] = w[:, places[k]]
+        g = places[k]
+        for x in range(3):
+            y_sorted[k, x] = y[g, x]
+        for s in range(len(w)):
+            w_sorted[s, k] = w[s, g]
     for first in range(0, n, LANES):
         order = orders[places[first]]
         add_charges(order, y_sorted, w_sorted, first, min(first + LANES, n), a)
@@ -50,8 +53,13 @@ def _order_of(square, orders):
 @njit(nogil=True)
 def _left(order, square, squares):
     """At least what is left out at a distance beyond that of the order, of the tolerance."""
-    ratio = squares[order] / square  # falls as r^-(order + 2)
-    return ratio * ratio if order > 1 else ratio
+    base, power, value = squares[order] / square, order // 2 + 1, 1.0  # it falls as r^-(order + 2)
+    while power:
+        if power & 1:
+            value *= base
+        base *= base
+        power >>= 1
+    return value
 
 
 @njit(nogil=True)
@@ -257,7 +265,8 @@ def pair_blocks(
             if rho < outside[kind, step] or order < 0:
                 for x in range(3):
                     near[n_near, x] = points[g, x]
-                w_near[:, n_near] = weights[:, g]
+                for s in range(n_sets):
+                    w_near[s, n_near] = weights[s, g]
                 n_near += 1
                 continue
             left = 0.0 if screened else _left(order, square, of_order[kind, step])
