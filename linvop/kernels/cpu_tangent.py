@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from linvop.compiled import njit
-from linvop.kernels.cpu import groups_of
+from linvop.kernels.cpu_words import groups_of
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
@@ -32,7 +32,8 @@ def site_rows_tangent(
     out = np.zeros((n_rows, plan.row_size, len(directions[0])))
     if out.size == 0 or len(row_of_site) == 0:
         return np.moveaxis(out, 2, 0)
-    groups = groups_of(plan, first, middle, channel_start, shell_start)
+    aos = np.arange(shell_start[0], shell_start[-1])
+    groups, empty = groups_of(plan, first, middle, channel_start, aos)
     changes = _group_changes(plan, groups, middle, directions, channel_start, shell_start)
     _words_tangent(
         *plan.arrays,
