@@ -184,7 +184,8 @@ def multiplied(
             potential(system, screening=zeta, sources=names).reshape(-1, n_ao, n_ao)
             for zeta in screenings
         ]
-    )[:, q[:, None], q]
+    )
+    V = np.ascontiguousarray(V[:, q[:, None], q])  # NumPy itself puts several sources last
     if metric == "ao":
         return Multiplied(metric, V, np.zeros(0), np.zeros((0, 0)))
     return Multiplied(metric, V, *_decomposed(overlap(system)[q[:, None], q]))
