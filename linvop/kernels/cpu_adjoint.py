@@ -14,7 +14,7 @@ from linvop.compiled import njit
 from linvop.kernels.cpu_words import Halves, halves_of
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
-from linvop.kernels.tiles import LONGEST, TILE
+from linvop.kernels.tiles import TILE
 
 __all__ = ["product_rows_adjoint", "site_rows_adjoint"]
 
@@ -120,7 +120,7 @@ def _words_adjoint(
     by_heads,
     by_tails,
 ):  # pragma: no cover - compiled
-    entries = np.empty((n_entries, LONGEST))
+    entries = np.empty((n_entries, (batch[1:, 0] - batch[:-1, 0]).max()))
     for row in range(len(row_start) - 1):
         sites = range(row_start[row], row_start[row + 1])
         for b in range(len(batch) - 1):
@@ -132,9 +132,10 @@ def _words_adjoint(
                 for k in range(run[r, 4], run[r, 5]):
                     e = row_entry[x + coupling_m1[k]] + y + coupling_m2[k]
                     place = offset + stride * coupling_mu[k]
-                    value = coupling_value[k]
+                    value, of_words = coupling_value[k], entries[e, first : first + length]
+                    columns = gradient[row, place : place + length]
                     for n in range(length):
-                        entries[e, first + n] += value * gradient[row, place + n]
+                        of_words[n] += value * columns[n]
             for w in range(base, batch[b + 1, 0]):
                 h, t, c, those, n = word[w, 0], word[w, 1], word[w, 2], word[w, 3], w - base
                 if h >= 0 and (no_head[h] or no_tail[t]):

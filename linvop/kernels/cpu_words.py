@@ -15,7 +15,7 @@ import numpy as np
 from linvop.compiled import njit
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.plan_parts import Atom
-from linvop.kernels.tiles import LONGEST, TILE
+from linvop.kernels.tiles import TILE
 
 __all__ = ["Halves", "couple_words", "groups_of", "halves_of"]
 
@@ -167,7 +167,9 @@ def _words(
     out,
 ):  # pragma: no cover - compiled
     # A tile that is not whole writes beyond its end: over what comes later or is not read.
-    entries = np.zeros((n_entries + TILE - 1, LONGEST))
+    longest = (batch[1:, 0] - batch[:-1, 0]).max()
+    entries = np.zeros((n_entries + TILE - 1, longest))
+    is_zero = np.ones(longest, np.bool_)
     for row in range(len(row_start) - 1):
         pairs = range(row_start[row], row_start[row + 1])
         for b in range(len(batch) - 1):
@@ -178,9 +180,11 @@ def _words(
                 if h >= 0:
                     lo, hi = channel_start[c], channel_start[c + 1]
                     if lo == hi or no_head[h] or no_tail[t]:
-                        entries[:, n] = 0.0
+                        if not is_zero[n]:
+                            entries[:, n] = 0.0
+                            is_zero[n] = True
                         continue
-                any_word = True
+                any_word, is_zero[n] = True, False
                 for one in range(pattern[those], pattern[those + 1]):
                     x, y = tile[one, 0], tile[one, 1]
                     e = row_entry[x] + y
@@ -194,12 +198,12 @@ def _words(
                     w0, w1, w2, w3 = 0.0, 0.0, 0.0, 0.0
                     for p in pairs:
                         i, j = sites_i[p], sites_j[p]
-                        for k in range(lo, hi):
-                            factor = heads[h, i, x, k]
-                            w0 += factor * tails[t, j, k, y]
-                            w1 += factor * tails[t, j, k, y + 1]
-                            w2 += factor * tails[t, j, k, y + 2]
-                            w3 += factor * tails[t, j, k, y + 3]
+                        of_head, of_tail = heads[h, i, x, lo:hi], tails[t, j, lo:hi, y : y + TILE]
+                        for k in range(hi - lo):
+                            w0 += of_head[k] * of_tail[k, 0]
+                            w1 += of_head[k] * of_tail[k, 1]
+                            w2 += of_head[k] * of_tail[k, 2]
+                            w3 += of_head[k] * of_tail[k, 3]
                     entries[e, n], entries[e + 1, n] = w0, w1
                     entries[e + 2, n], entries[e + 3, n] = w2, w3
             if not any_word:
@@ -210,6 +214,7 @@ def _words(
                 for k in range(run[r, 4], run[r, 5]):
                     e = row_entry[x + coupling_m1[k]] + y + coupling_m2[k]
                     place = offset + stride * coupling_mu[k]
-                    value = coupling_value[k]
-                    for n in range(length):
-                        out[row, place + n] += value * entries[e, first + n]
+                    value, of_words = coupling_value[k], entries[e, first : first + length]
+                    columns = out[row, place : place + length]
+                    for n in range(length):  # of two slices: a loop that is vectorised
+                        columns[n] += value * of_words[n]

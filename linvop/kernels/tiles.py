@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LONGEST", "TILE", "Tiles", "tiles"]
+__all__ = ["TILE", "Tiles", "tiles"]
 
 TILE = 4
 """Entries of a whole tile; the kernels have a variable for each."""
 
-LONGEST, _SHORT = 32, 16
+_LONGEST, _SHORT = 32, 16
 """Words of a batch: at most the former, and from the latter on it ends where the head does."""
 
 
@@ -182,7 +182,7 @@ def _batches(heads: np.ndarray) -> np.ndarray:
     for w, (before, head) in enumerate(zip(heads[:-1].tolist(), heads[1:].tolist(), strict=True)):
         size = w + 1 - starts[-1]
         ends = head != before and (size >= _SHORT or min(before, head) < 0)
-        if size == LONGEST or ends:
+        if size == _LONGEST or ends:
             starts.append(w + 1)
     return np.asarray([*starts, len(heads)] if len(heads) else [0], np.int64)
 
