@@ -18,6 +18,9 @@ from linvop.kernels.tiles import TILE
 
 __all__ = ["product_rows_adjoint", "site_rows_adjoint"]
 
+_LONG = 24
+"""AOs of a channel from which on loops over them are faster than whole tiles."""
+
 
 def site_rows_adjoint(
     plan: WordPlan,
@@ -44,7 +47,7 @@ def site_rows_adjoint(
         halves.groups,
         halves.empty,
         tails,
-        halves.empty[those.tails],
+        those.tails,
         halves.aos,
         np.searchsorted(row_of_site, np.arange(len(gradient) + 1)),
         np.ascontiguousarray(gradient),
@@ -95,6 +98,22 @@ def product_rows_adjoint(
     return out
 
 
+@njit(nogil=True, fastmath={"contract"}, inline="always")
+def _add(a, factor, b):  # pragma: no cover - compiled
+    for k in range(len(a)):
+        a[k] += factor * b[k]
+
+
+@njit(nogil=True, fastmath={"contract"}, inline="always")
+def _whole_tile(w, head, by_head, tail, by_tail):  # pragma: no cover - compiled
+    for k in range(len(head)):
+        by_head[k] += w[0] * tail[k, 0] + w[1] * tail[k, 1] + w[2] * tail[k, 2] + w[3] * tail[k, 3]
+        by_tail[k, 0] += w[0] * head[k]
+        by_tail[k, 1] += w[1] * head[k]
+        by_tail[k, 2] += w[2] * head[k]
+        by_tail[k, 3] += w[3] * head[k]
+
+
 @njit(nogil=True, fastmath={"contract"})
 def _words_adjoint(
     word,
@@ -112,7 +131,7 @@ def _words_adjoint(
     heads,
     no_head,
     tails,
-    no_tail,
+    tail_group,
     aos,
     row_start,
     gradient,
@@ -132,14 +151,13 @@ def _words_adjoint(
                 for k in range(run[r, 4], run[r, 5]):
                     e = row_entry[x + coupling_m1[k]] + y + coupling_m2[k]
                     place = offset + stride * coupling_mu[k]
-                    value, of_words = coupling_value[k], entries[e, first : first + length]
                     columns = gradient[row, place : place + length]
-                    for n in range(length):
-                        of_words[n] += value * columns[n]
+                    _add(entries[e, first : first + length], coupling_value[k], columns)
             for w in range(base, batch[b + 1, 0]):
                 h, t, c, those, n = word[w, 0], word[w, 1], word[w, 2], word[w, 3], w - base
-                if h >= 0 and (no_head[h] or no_tail[t]):
+                if h >= 0 and (no_head[h] or no_head[tail_group[t]]):
                     continue
+                lo, hi = (channel_start[c], channel_start[c + 1]) if h >= 0 else (0, 0)
                 for one in range(pattern[those], pattern[those + 1]):
                     x, y, size = tile[one, 0], tile[one, 1], tile[one, 2]
                     e = row_entry[x] + y
@@ -148,23 +166,29 @@ def _words_adjoint(
                             for site in sites:
                                 by_local[c, aos[site, x], aos[site, y + m]] += entries[e + m, n]
                         continue
-                    w0 = entries[e, n]
-                    w1 = entries[e + 1, n] if size > 1 else 0.0
-                    w2 = entries[e + 2, n] if size > 2 else 0.0
-                    w3 = entries[e + 3, n] if size > 3 else 0.0
-                    for site in sites:
-                        for k in range(channel_start[c], channel_start[c + 1]):
-                            factor = heads[h, site, x, k]
-                            by_heads[h, site, x, k] += (
-                                w0 * tails[t, site, k, y]
-                                + w1 * tails[t, site, k, y + 1]
-                                + w2 * tails[t, site, k, y + 2]
-                                + w3 * tails[t, site, k, y + 3]
+                    filled = 0
+                    for m in range(size):
+                        filled += entries[e + m, n] != 0.0
+                    if filled >= TILE - 1 and hi - lo < _LONG:
+                        w3 = entries[e + 3, n] if size == TILE else 0.0
+                        weights = entries[e, n], entries[e + 1, n], entries[e + 2, n], w3
+                        for site in sites:
+                            _whole_tile(
+                                weights,
+                                heads[h, site, x, lo:hi],
+                                by_heads[h, site, x, lo:hi],
+                                tails[t, site, lo:hi, y : y + TILE],
+                                by_tails[t, site, lo:hi, y : y + TILE],
                             )
-                            by_tails[t, site, k, y] += w0 * factor
-                            by_tails[t, site, k, y + 1] += w1 * factor
-                            by_tails[t, site, k, y + 2] += w2 * factor
-                            by_tails[t, site, k, y + 3] += w3 * factor
+                        continue
+                    g = tail_group[t]
+                    for m in range(size):
+                        value = entries[e + m, n]
+                        if value == 0.0:
+                            continue
+                        for site in sites:
+                            _add(by_heads[h, site, x, lo:hi], value, heads[g, site, y + m, lo:hi])
+                            _add(by_heads[g, site, y + m, lo:hi], value, heads[h, site, x, lo:hi])
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc"})
