@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from linvop.compiled import njit
-from linvop.kernels.cpu_words import Halves, halves_of
+from linvop.kernels.cpu_words import Halves, add, halves_of
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 from linvop.kernels.tiles import TILE
@@ -99,12 +99,6 @@ def product_rows_adjoint(
 
 
 @njit(nogil=True, fastmath={"contract"}, inline="always")
-def _add(a, factor, b):  # pragma: no cover - compiled
-    for k in range(len(a)):
-        a[k] += factor * b[k]
-
-
-@njit(nogil=True, fastmath={"contract"}, inline="always")
 def _whole_tile(w, head, by_head, tail, by_tail):  # pragma: no cover - compiled
     for k in range(len(head)):
         by_head[k] += w[0] * tail[k, 0] + w[1] * tail[k, 1] + w[2] * tail[k, 2] + w[3] * tail[k, 3]
@@ -152,7 +146,7 @@ def _words_adjoint(
                     e = row_entry[x + coupling_m1[k]] + y + coupling_m2[k]
                     place = offset + stride * coupling_mu[k]
                     columns = gradient[row, place : place + length]
-                    _add(entries[e, first : first + length], coupling_value[k], columns)
+                    add(entries[e, first : first + length], coupling_value[k], columns)
             for w in range(base, batch[b + 1, 0]):
                 h, t, c, those, n = word[w, 0], word[w, 1], word[w, 2], word[w, 3], w - base
                 if h >= 0 and (no_head[h] or no_head[tail_group[t]]):
@@ -187,8 +181,8 @@ def _words_adjoint(
                         if value == 0.0:
                             continue
                         for site in sites:
-                            _add(by_heads[h, site, x, lo:hi], value, heads[g, site, y + m, lo:hi])
-                            _add(by_heads[g, site, y + m, lo:hi], value, heads[h, site, x, lo:hi])
+                            add(by_heads[h, site, x, lo:hi], value, heads[g, site, y + m, lo:hi])
+                            add(by_heads[g, site, y + m, lo:hi], value, heads[h, site, x, lo:hi])
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc"})

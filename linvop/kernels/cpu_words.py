@@ -17,7 +17,7 @@ from linvop.kernels.plan import WordPlan
 from linvop.kernels.plan_parts import Atom
 from linvop.kernels.tiles import TILE
 
-__all__ = ["Halves", "couple_words", "groups_of", "halves_of"]
+__all__ = ["Halves", "add", "couple_words", "groups_of", "halves_of"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,25 @@ def couple_words(
     )
 
 
+@njit(nogil=True, fastmath={"contract"}, inline="always")
+def add(a, factor, b):  # pragma: no cover - compiled
+    """``a += factor * b``, vectorised, which it would not be with indices that start elsewhere."""
+    for k in range(len(a)):
+        a[k] += factor * b[k]
+
+
+@njit(nogil=True, fastmath={"contract"}, inline="always")
+def _whole_tile(w, head, tail):  # pragma: no cover - compiled
+    """``w + head @ tail``."""
+    w0, w1, w2, w3 = w
+    for k in range(len(head)):
+        w0 += head[k] * tail[k, 0]
+        w1 += head[k] * tail[k, 1]
+        w2 += head[k] * tail[k, 2]
+        w3 += head[k] * tail[k, 3]
+    return w0, w1, w2, w3
+
+
 # Without "reassoc": inner products are short, and vectorised along themselves would be slower.
 @njit(nogil=True, fastmath={"contract"})
 def _words(
@@ -197,13 +216,9 @@ def _words(
                         continue
                     w0, w1, w2, w3 = 0.0, 0.0, 0.0, 0.0
                     for p in pairs:
-                        i, j = sites_i[p], sites_j[p]
-                        of_head, of_tail = heads[h, i, x, lo:hi], tails[t, j, lo:hi, y : y + TILE]
-                        for k in range(hi - lo):
-                            w0 += of_head[k] * of_tail[k, 0]
-                            w1 += of_head[k] * of_tail[k, 1]
-                            w2 += of_head[k] * of_tail[k, 2]
-                            w3 += of_head[k] * of_tail[k, 3]
+                        of_head = heads[h, sites_i[p], x, lo:hi]
+                        of_tail = tails[t, sites_j[p], lo:hi, y : y + TILE]
+                        w0, w1, w2, w3 = _whole_tile((w0, w1, w2, w3), of_head, of_tail)
                     entries[e, n], entries[e + 1, n] = w0, w1
                     entries[e + 2, n], entries[e + 3, n] = w2, w3
             if not any_word:
@@ -214,7 +229,5 @@ def _words(
                 for k in range(run[r, 4], run[r, 5]):
                     e = row_entry[x + coupling_m1[k]] + y + coupling_m2[k]
                     place = offset + stride * coupling_mu[k]
-                    value, of_words = coupling_value[k], entries[e, first : first + length]
                     columns = out[row, place : place + length]
-                    for n in range(length):  # of two slices: a loop that is vectorised
-                        columns[n] += value * of_words[n]
+                    add(columns, coupling_value[k], entries[e, first : first + length])
