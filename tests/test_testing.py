@@ -204,12 +204,12 @@ def test_one_body_more_shows_in_the_expansion(broken):
 
 
 def test_a_wrong_slice_parts_the_kernels(broken):
-    right = linvop.kernels.cpu.groups_of
+    right = linvop.kernels.cpu.halves_of
 
-    def shifted(plan, first, middle, channel_start, shell_start):
-        return right(plan, first, middle, np.maximum(channel_start - 1, 0), shell_start)
+    def shifted(plan, first, middle, channel_start, *rest):
+        return right(plan, first, middle, np.maximum(channel_start - 1, 0), *rest)
 
-    broken.setattr(linvop.kernels.cpu, "groups_of", shifted)
+    broken.setattr(linvop.kernels.cpu, "halves_of", shifted)
     with pytest.raises(AssertionError, match="kernels, site"):
         assert_kernels_agree(Basis(AO, kappa=3), random_molecule(["H", "C"], 4, seed=1))
 

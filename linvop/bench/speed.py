@@ -34,8 +34,8 @@ __all__ = ["TARGETS", "measure_speed"]
 TARGETS = {
     "all coupled blocks of V (V given)": 0.1,
     "V, V^2, V^3 and all their coupled blocks (V given)": 0.3,
-    "site features, kappa 3, shell, all irreps, ao": 2.5,
-    "site features, kappa 3, shell, all irreps, lowdin": 2.5,
+    "site features, kappa 3, shell, all irreps, ao": 2.0,
+    "site features, kappa 3, shell, all irreps, lowdin": 2.0,
 }
 """Largest accepted ratios to int1e_nuc."""
 

@@ -1,9 +1,6 @@
-r"""Site features on the CPU: BLAS for the groups, Numba for the words.
+r"""Features on the CPU: words of sites and pairs (`linvop.kernels.cpu_words`), and products.
 
-The same numbers as `linvop.kernels.reference`, in the order of work that the plan lays out:
-groups by matrix products, each from its parent; then for each word and block the inner
-products of a row of its head with a row of its tail over the channel of the cut, summed over
-the sites of a row before they are coupled.
+The same numbers as `linvop.kernels.reference`.
 """
 
 from __future__ import annotations
@@ -11,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from linvop.compiled import njit
-from linvop.kernels.cpu_pairs import couple_pairs
+from linvop.kernels.cpu_words import couple_words, halves_of
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
-__all__ = ["groups_of", "pair_rows", "product_rows", "site_rows"]
+__all__ = ["pair_rows", "product_rows", "site_rows"]
 
 
 def site_rows(
@@ -35,16 +32,10 @@ def site_rows(
     out = np.zeros((n_rows, plan.row_size))
     if len(row_of_site) == 0 or plan.row_size == 0:
         return out
-    groups = groups_of(plan, first, middle, channel_start, shell_start)
-    _words(
-        *plan.arrays,
-        local,
-        groups,
-        channel_start,
-        shell_start,
-        row_of_site,
-        out,
-    )
+    halves = halves_of(plan, first, middle, channel_start, plan.atoms[0], shell_start)
+    sites = np.arange(len(row_of_site))
+    row_start = np.searchsorted(row_of_site, np.arange(n_rows + 1))
+    couple_words(plan, local, channel_start, (halves, halves), (sites, sites), row_start, out)
     return out
 
 
@@ -59,12 +50,17 @@ def pair_rows(
     pairs: np.ndarray,
 ) -> np.ndarray:
     r"""Words between two atoms; see `linvop.kernels.reference.pair_rows`."""
-    if len(pairs) == 0 or plan.row_size == 0:
-        return np.zeros((len(pairs), plan.row_size))
-    heads = groups_of(plan, first, middle, channel_start, start_i)
-    same = start_i is start_j
-    tails = heads if same else groups_of(plan, first, middle, channel_start, start_j)
-    return couple_pairs(plan, local, heads, tails, channel_start, start_i, start_j, pairs)
+    out = np.zeros((len(pairs), plan.row_size))
+    if out.size == 0:
+        return out
+    heads = halves_of(plan, first, middle, channel_start, plan.atoms[0], start_i)
+    tails = heads
+    if start_i is not start_j:
+        tails = halves_of(plan, first, middle, channel_start, plan.atoms[1], start_j)
+    sites = np.ascontiguousarray(pairs.T)
+    own = np.arange(len(pairs) + 1)
+    couple_words(plan, local, channel_start, (heads, tails), (sites[0], sites[1]), own, out)
+    return out
 
 
 def product_rows(
@@ -82,110 +78,6 @@ def product_rows(
         out,
     )
     return out
-
-
-def groups_of(
-    plan: WordPlan,
-    first: np.ndarray,
-    middle: np.ndarray,
-    channel_start: np.ndarray,
-    shell_start: np.ndarray,
-) -> np.ndarray:
-    r"""All groups of the centre species, (n_groups, rows of the species, n_ao)."""
-    rows = slice(shell_start[0], shell_start[-1])
-    n_ao = first.shape[-1]
-    groups = np.empty((len(plan.group_parent), rows.stop - rows.start, n_ao))
-    for g, (parent, channel, source) in enumerate(
-        zip(
-            plan.group_parent.tolist(),
-            plan.group_channel.tolist(),
-            plan.group_source.tolist(),
-            strict=True,
-        )
-    ):
-        if parent < 0:
-            groups[g] = first[source][rows]
-        else:
-            inner = slice(channel_start[channel], channel_start[channel + 1])
-            np.matmul(groups[parent][:, inner], middle[source][inner], out=groups[g])
-    return groups
-
-
-@njit(nogil=True, fastmath={"contract", "reassoc"})
-def _words(
-    shell_l,
-    word_head,
-    word_tail,
-    word_channel,
-    word_blocks,
-    block_a,
-    block_b,
-    block_outputs,
-    output_offset,
-    output_stride,
-    output_first,
-    output_last,
-    coupling_m1,
-    coupling_m2,
-    coupling_mu,
-    coupling_value,
-    local,
-    groups,
-    channel_start,
-    shell_start,
-    row_of_site,
-    out,
-):  # pragma: no cover - compiled
-    n_sites = len(row_of_site)
-    l_max = shell_l.max()
-    entries = np.zeros((2 * l_max + 1, 2 * l_max + 1))
-    base = shell_start[0]
-    for w in range(len(word_channel)):
-        c = word_channel[w]
-        lo, hi = 0, 0
-        if word_head[w] >= 0:
-            lo, hi = channel_start[c], channel_start[c + 1]
-            if lo == hi:
-                continue
-            head, tail = groups[word_head[w]], groups[word_tail[w]]
-        else:
-            head, tail = local[c], local[c]
-        for block in range(word_blocks[w], word_blocks[w + 1]):
-            a, b = block_a[block], block_b[block]
-            width_a, width_b = 2 * shell_l[a] + 1, 2 * shell_l[b] + 1
-            first_out, last_out = block_outputs[block], block_outputs[block + 1]
-            # lam = 0 alone needs the diagonal only: its coupling is +-delta / sqrt(2 l + 1).
-            diagonal = True
-            for o in range(first_out, last_out):
-                for e in range(output_first[o], output_last[o]):
-                    if coupling_m1[e] != coupling_m2[e]:
-                        diagonal = False
-            entries[:width_a, :width_b] = 0.0
-            for site in range(n_sites):
-                i = shell_start[a] + site * width_a
-                j = shell_start[b] + site * width_b
-                if hi == 0:
-                    for m1 in range(width_a):
-                        for m2 in range(width_b):
-                            entries[m1, m2] += head[i + m1, j + m2]
-                else:
-                    for m1 in range(width_a):
-                        for m2 in range(width_b):
-                            if diagonal and m1 != m2:
-                                continue
-                            total = 0.0
-                            for k in range(lo, hi):
-                                total += head[i - base + m1, k] * tail[j - base + m2, k]
-                            entries[m1, m2] += total
-                row = row_of_site[site]
-                if site + 1 < n_sites and row_of_site[site + 1] == row:
-                    continue
-                for o in range(first_out, last_out):
-                    offset, stride = output_offset[o], output_stride[o]
-                    for e in range(output_first[o], output_last[o]):
-                        value = coupling_value[e] * entries[coupling_m1[e], coupling_m2[e]]
-                        out[row, offset + stride * coupling_mu[e]] += value
-                entries[:width_a, :width_b] = 0.0
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc"})

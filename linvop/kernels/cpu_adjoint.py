@@ -2,7 +2,8 @@ r"""Adjoints on the CPU: the work of `linvop.kernels.cpu` backwards.
 
 The same numbers as `linvop.kernels.reference_adjoint`, for symmetric middle matrices M: a tail is
 read backwards, so that derivatives by M agree in their symmetric part, the only one that counts.
-Entries of a word first, then the groups, each before its parent.
+Entries of a batch of words first, then heads and tails, tile by tile, then the groups, each
+before its parent.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from linvop.compiled import njit
-from linvop.kernels.cpu import groups_of
+from linvop.kernels.cpu_words import Halves, add, halves_of
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
+from linvop.kernels.tiles import TILE
 
 __all__ = ["product_rows_adjoint", "site_rows_adjoint"]
+
+_LONG = 24
+"""AOs of a channel from which on loops over them are faster than whole tiles."""
 
 
 def site_rows_adjoint(
@@ -31,30 +36,51 @@ def site_rows_adjoint(
     by_local, by_first, by_middle = (np.zeros_like(x) for x in (local, first, middle))
     if len(row_of_site) == 0 or plan.row_size == 0:
         return by_local, by_first, by_middle
-    groups = groups_of(plan, first, middle, channel_start, shell_start)
-    by_groups = np.zeros_like(groups)
+    halves = halves_of(plan, first, middle, channel_start, plan.atoms[0], shell_start)
+    those = plan.tiles
+    tails = halves.transposed(those.tails)
+    by_groups, by_tails = np.zeros_like(halves.groups), np.zeros_like(tails)
     _words_adjoint(
-        *plan.arrays,
-        groups,
+        *those.arrays,
+        *plan.coupling_arrays,
         channel_start,
-        shell_start,
-        row_of_site,
+        halves.groups,
+        halves.empty,
+        tails,
+        those.tails,
+        halves.aos,
+        np.searchsorted(row_of_site, np.arange(len(gradient) + 1)),
         np.ascontiguousarray(gradient),
         by_local,
         by_groups,
+        by_tails,
     )
-    rows = slice(shell_start[0], shell_start[-1])
-    for g in reversed(range(len(groups))):
-        parent, channel, source = (
-            int(x[g]) for x in (plan.group_parent, plan.group_channel, plan.group_source)
-        )
-        if parent < 0:
-            by_first[source][rows] += by_groups[g]
-        else:
-            inner = slice(channel_start[channel], channel_start[channel + 1])
-            by_middle[source][inner] += groups[parent][:, inner].T @ by_groups[g]
-            by_groups[parent][:, inner] += by_groups[g] @ middle[source][inner].T
+    by_groups[those.tails] += by_tails[..., : 1 - TILE].swapaxes(2, 3)
+    _groups_adjoint(plan, halves, by_groups, middle, channel_start, (by_first, by_middle))
     return by_local, by_first, by_middle
+
+
+def _groups_adjoint(
+    plan: WordPlan,
+    halves: Halves,
+    by_groups: np.ndarray,
+    middle: np.ndarray,
+    channel_start: np.ndarray,
+    by: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """From derivatives by all groups to those by first and middle, which are added to."""
+    by_first, by_middle = by
+    flat = len(by_groups), halves.aos.size, middle.shape[-1]
+    groups, changes = halves.groups.reshape(flat), by_groups.reshape(flat)
+    starts = channel_start.tolist()
+    for g in np.flatnonzero(~halves.empty)[::-1].tolist():
+        parent, channel, source = plan.group_rows[g]
+        if parent < 0:
+            by_first[source][halves.aos.ravel()] += changes[g]
+        else:
+            lo, hi = starts[channel], starts[channel + 1]
+            by_middle[source, lo:hi] += groups[parent, :, lo:hi].T @ changes[g]
+            changes[parent, :, lo:hi] += changes[g] @ middle[source, lo:hi].T
 
 
 def product_rows_adjoint(
@@ -72,72 +98,91 @@ def product_rows_adjoint(
     return out
 
 
-@njit(nogil=True, fastmath={"contract", "reassoc"})
+@njit(nogil=True, fastmath={"contract"}, inline="always")
+def _whole_tile(w, head, by_head, tail, by_tail):  # pragma: no cover - compiled
+    for k in range(len(head)):
+        by_head[k] += w[0] * tail[k, 0] + w[1] * tail[k, 1] + w[2] * tail[k, 2] + w[3] * tail[k, 3]
+        by_tail[k, 0] += w[0] * head[k]
+        by_tail[k, 1] += w[1] * head[k]
+        by_tail[k, 2] += w[2] * head[k]
+        by_tail[k, 3] += w[3] * head[k]
+
+
+@njit(nogil=True, fastmath={"contract"})
 def _words_adjoint(
-    shell_l,
-    word_head,
-    word_tail,
-    word_channel,
-    word_blocks,
-    block_a,
-    block_b,
-    block_outputs,
-    output_offset,
-    output_stride,
-    output_first,
-    output_last,
+    word,
+    batch,
+    pattern,
+    tile,
+    row_entry,
+    n_entries,
+    run,
     coupling_m1,
     coupling_m2,
     coupling_mu,
     coupling_value,
-    groups,
     channel_start,
-    shell_start,
-    row_of_site,
+    heads,
+    no_head,
+    tails,
+    tail_group,
+    aos,
+    row_start,
     gradient,
     by_local,
-    by_groups,
+    by_heads,
+    by_tails,
 ):  # pragma: no cover - compiled
-    n_sites = len(row_of_site)
-    l_max = shell_l.max()
-    entries = np.zeros((2 * l_max + 1, 2 * l_max + 1))
-    base = shell_start[0]
-    for w in range(len(word_channel)):
-        c, h, t = word_channel[w], word_head[w], word_tail[w]
-        lo, hi = 0, 0
-        if h >= 0:
-            lo, hi = channel_start[c], channel_start[c + 1]
-            if lo == hi:
-                continue
-        for block in range(word_blocks[w], word_blocks[w + 1]):
-            a, b = block_a[block], block_b[block]
-            width_a, width_b = 2 * shell_l[a] + 1, 2 * shell_l[b] + 1
-            last_row = -1
-            for site in range(n_sites):
-                row = row_of_site[site]
-                if row != last_row:  # sites of one row have the same derivatives
-                    entries[:width_a, :width_b] = 0.0
-                    for o in range(block_outputs[block], block_outputs[block + 1]):
-                        offset, stride = output_offset[o], output_stride[o]
-                        for e in range(output_first[o], output_last[o]):
-                            value = gradient[row, offset + stride * coupling_mu[e]]
-                            entries[coupling_m1[e], coupling_m2[e]] += coupling_value[e] * value
-                    last_row = row
-                i = shell_start[a] + site * width_a
-                j = shell_start[b] + site * width_b
-                for m1 in range(width_a):
-                    for m2 in range(width_b):
-                        value = entries[m1, m2]
+    entries = np.empty((n_entries, (batch[1:, 0] - batch[:-1, 0]).max()))
+    for row in range(len(row_start) - 1):
+        sites = range(row_start[row], row_start[row + 1])
+        for b in range(len(batch) - 1):
+            base = batch[b, 0]
+            entries[:] = 0.0
+            for r in range(batch[b, 1], batch[b + 1, 1]):
+                first, length, offset, stride = run[r, 0], run[r, 1], run[r, 2], run[r, 3]
+                x, y = run[r, 6], run[r, 7]
+                for k in range(run[r, 4], run[r, 5]):
+                    e = row_entry[x + coupling_m1[k]] + y + coupling_m2[k]
+                    place = offset + stride * coupling_mu[k]
+                    columns = gradient[row, place : place + length]
+                    add(entries[e, first : first + length], coupling_value[k], columns)
+            for w in range(base, batch[b + 1, 0]):
+                h, t, c, those, n = word[w, 0], word[w, 1], word[w, 2], word[w, 3], w - base
+                if h >= 0 and (no_head[h] or no_head[tail_group[t]]):
+                    continue
+                lo, hi = (channel_start[c], channel_start[c + 1]) if h >= 0 else (0, 0)
+                for one in range(pattern[those], pattern[those + 1]):
+                    x, y, size = tile[one, 0], tile[one, 1], tile[one, 2]
+                    e = row_entry[x] + y
+                    if h < 0:
+                        for m in range(size):
+                            for site in sites:
+                                by_local[c, aos[site, x], aos[site, y + m]] += entries[e + m, n]
+                        continue
+                    filled = 0
+                    for m in range(size):
+                        filled += entries[e + m, n] != 0.0
+                    if filled >= TILE - 1 and hi - lo < _LONG:
+                        w3 = entries[e + 3, n] if size == TILE else 0.0
+                        weights = entries[e, n], entries[e + 1, n], entries[e + 2, n], w3
+                        for site in sites:
+                            _whole_tile(
+                                weights,
+                                heads[h, site, x, lo:hi],
+                                by_heads[h, site, x, lo:hi],
+                                tails[t, site, lo:hi, y : y + TILE],
+                                by_tails[t, site, lo:hi, y : y + TILE],
+                            )
+                        continue
+                    g = tail_group[t]
+                    for m in range(size):
+                        value = entries[e + m, n]
                         if value == 0.0:
                             continue
-                        if h < 0:
-                            by_local[c, i + m1, j + m2] += value
-                            continue
-                        x, y = i - base + m1, j - base + m2
-                        for k in range(lo, hi):
-                            by_groups[h, x, k] += value * groups[t, y, k]
-                        for k in range(lo, hi):
-                            by_groups[t, y, k] += value * groups[h, x, k]
+                        for site in sites:
+                            add(by_heads[h, site, x, lo:hi], value, heads[g, site, y + m, lo:hi])
+                            add(by_heads[g, site, y + m, lo:hi], value, heads[h, site, x, lo:hi])
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc"})

@@ -1,7 +1,8 @@
 r"""Tangents on the CPU: the product rule along all directions at once.
 
 The same numbers as `linvop.kernels.reference_tangent`, for symmetric middle matrices M and
-directions. Directions stand last in memory, so that the innermost loops run over them.
+directions. Directions stand last in memory, so that the innermost loops run over them; words of
+empty groups are left out, as in `linvop.kernels.cpu_words`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from linvop.compiled import njit
-from linvop.kernels.cpu import groups_of
+from linvop.kernels.cpu_words import groups_of
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
@@ -32,12 +33,14 @@ def site_rows_tangent(
     out = np.zeros((n_rows, plan.row_size, len(directions[0])))
     if out.size == 0 or len(row_of_site) == 0:
         return np.moveaxis(out, 2, 0)
-    groups = groups_of(plan, first, middle, channel_start, shell_start)
-    changes = _group_changes(plan, groups, middle, directions, channel_start, shell_start)
+    aos = np.arange(shell_start[0], shell_start[-1])
+    groups, empty = groups_of(plan, first, middle, channel_start, aos)
+    changes = _group_changes(plan, (groups, empty), middle, directions, channel_start, aos)
     _words_tangent(
         *plan.arrays,
         np.ascontiguousarray(np.moveaxis(directions[0], 0, 3)),
         groups,
+        empty,
         changes,
         channel_start,
         shell_start,
@@ -49,22 +52,21 @@ def site_rows_tangent(
 
 def _group_changes(
     plan: WordPlan,
-    groups: np.ndarray,
+    groups_and_empty: tuple[np.ndarray, np.ndarray],
     middle: np.ndarray,
     directions: _Matrices,
     channel_start: np.ndarray,
-    shell_start: np.ndarray,
+    aos: np.ndarray,
 ) -> np.ndarray:
     """Derivatives of the groups, (n_groups, rows, n_ao, n_directions)."""
+    groups, empty = groups_and_empty
     _, along_first, along_middle = directions
-    rows = slice(shell_start[0], shell_start[-1])
     changes = np.empty((len(groups), len(along_first), *groups.shape[1:]))
-    for g in range(len(groups)):
-        parent, channel, source = (
-            int(x[g]) for x in (plan.group_parent, plan.group_channel, plan.group_source)
-        )
+    for g, (parent, channel, source) in enumerate(plan.group_rows):
         if parent < 0:
-            changes[g] = along_first[:, source, rows]
+            changes[g] = along_first[:, source, aos]
+        elif empty[g]:
+            changes[g] = 0.0
         else:
             inner = slice(channel_start[channel], channel_start[channel + 1])
             np.matmul(changes[parent][:, :, inner], middle[source][inner], out=changes[g])
@@ -111,6 +113,7 @@ def _words_tangent(
     coupling_value,
     local_changes,
     groups,
+    empty,
     changes,
     channel_start,
     shell_start,
@@ -126,7 +129,7 @@ def _words_tangent(
         lo, hi = 0, 0
         if h >= 0:
             lo, hi = channel_start[c], channel_start[c + 1]
-            if lo == hi:
+            if lo == hi or empty[h] or empty[t]:
                 continue
         for block in range(word_blocks[w], word_blocks[w + 1]):
             a, b = block_a[block], block_b[block]

@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.pair_factors import PairFactors, Word
 from linvop.basis.words import Irrep
-from linvop.kernels.plan_parts import Couplings, HalfWords, Rows, offsets, padded, table
+from linvop.kernels.plan_parts import Atom, Couplings, HalfWords, Rows, offsets, padded, table
+from linvop.kernels.tiles import Tiles, tiles
 
 __all__ = ["WordPlan", "pair_word_plan", "site_plan"]
 
@@ -59,6 +61,8 @@ class WordPlan(Rows):
     path_sources : (n_words, kappa) int, padded with -1
     path_channels : (n_words, kappa - 1) int, padded with -1
         The words spelled out, for the reference.
+    tiles : Tiles
+        The words in the order of storage, for the compiled kernels.
     """
 
     shell_l: np.ndarray
@@ -83,10 +87,11 @@ class WordPlan(Rows):
     coupling_value: np.ndarray
     path_sources: np.ndarray
     path_channels: np.ndarray
+    tiles: Tiles
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """What the compiled kernels of sites read, in their order."""
+        """What the kernels read that go word by word, in their order."""
         return (
             self.shell_l,
             self.word_head,
@@ -100,11 +105,24 @@ class WordPlan(Rows):
             self.output_stride,
             self.output_first,
             self.output_last,
-            self.coupling_m1,
-            self.coupling_m2,
-            self.coupling_mu,
-            self.coupling_value,
+            *self.coupling_arrays,
         )
+
+    @cached_property
+    def atoms(self) -> tuple[Atom, Atom]:
+        """The AOs of i and of j."""
+        return Atom.of(self.shell_l), Atom.of(self.shell_l_j)
+
+    @cached_property
+    def group_rows(self) -> list[tuple[int, int, int]]:
+        """Parent, channel and source of each group."""
+        columns = (self.group_parent, self.group_channel, self.group_source)
+        return list(zip(*(x.tolist() for x in columns), strict=True))
+
+    @property
+    def coupling_arrays(self) -> tuple[np.ndarray, ...]:
+        """The non-zeros of the couplings, in the order of the kernels."""
+        return self.coupling_m1, self.coupling_m2, self.coupling_mu, self.coupling_value
 
 
 def site_plan(
@@ -156,6 +174,19 @@ def _plan(
     half_words, shell_pairs = table(groups.rows, 3), table([block for block, _ in blocks], 2)
     m1, m2, mu, value = couplings.arrays()
     kappa = max((len(sources) for sources, _ in paths), default=1)
+    word_blocks = offsets([len(words[path]) for path in paths])
+    block_outputs = offsets([len(rows) for _, rows in blocks])
+    widths = [np.asarray([2 * shell.l + 1 for shell in x], np.int64) for x in (first, second)]
+    word_of = np.repeat(np.arange(len(paths)), np.diff(word_blocks))
+    block_of = np.repeat(np.arange(len(blocks)), np.diff(block_outputs))
+    laid_out = tiles(
+        _in_storage(paths, len(enumeration.source_names)),
+        cuts,
+        (widths[0], widths[1]),
+        np.stack([word_of, *shell_pairs]),
+        np.stack([block_of, *outputs]),
+        (m1, m2),
+    )
     return WordPlan(
         shell_l=np.asarray([shell.l for shell in first], np.int64),
         shell_l_j=np.asarray([shell.l for shell in second], np.int64),
@@ -165,10 +196,10 @@ def _plan(
         word_head=cuts[0],
         word_tail=cuts[1],
         word_channel=cuts[2],
-        word_blocks=offsets([len(words[path]) for path in paths]),
+        word_blocks=word_blocks,
         block_a=shell_pairs[0],
         block_b=shell_pairs[1],
-        block_outputs=offsets([len(rows) for _, rows in blocks]),
+        block_outputs=block_outputs,
         output_offset=outputs[0],
         output_stride=outputs[1],
         output_first=outputs[2],
@@ -179,6 +210,7 @@ def _plan(
         coupling_value=value,
         path_sources=padded([sources for sources, _ in paths], kappa),
         path_channels=padded([channels for _, channels in paths], kappa - 1),
+        tiles=laid_out,
         irreps=tuple((int(lam), int(sigma)) for lam, sigma in irreps),
         n_columns=tuple(len(c) for c in columns),
     )
@@ -201,6 +233,16 @@ def _words(
             outputs.append((start + column, len(those), lam))
         start += (2 * lam + 1) * len(those)
     return words
+
+
+def _in_storage(paths: Sequence[_Path], n_names: int) -> list[int]:
+    """Numbers of the paths in the order of columns: family, kappa, channels, sources."""
+
+    def place(w: int) -> tuple:
+        sources, channels = paths[w]
+        return sources[0] // n_names, len(sources), channels, sources
+
+    return sorted(range(len(paths)), key=place)
 
 
 def _cut(

@@ -10,7 +10,7 @@ import numpy as np
 from linvop.angular.tables import sparse_coupling
 from linvop.basis.words import Irrep
 
-__all__ = ["Couplings", "HalfWords", "Rows", "offsets", "padded", "table"]
+__all__ = ["Atom", "Couplings", "HalfWords", "Rows", "offsets", "padded", "table"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,34 @@ class Rows:
             if irrep in parts:
                 view[...] = parts[irrep]
         return rows
+
+
+@dataclass(frozen=True)
+class Atom:
+    r"""The AOs of one atom, in the order of its shells.
+
+    Attributes
+    ----------
+    shell, m, width : (n,) int64
+        Of each AO its shell, its place within it, and how many AOs the shell has.
+    """
+
+    shell: np.ndarray
+    m: np.ndarray
+    width: np.ndarray
+
+    @staticmethod
+    def of(shell_l: np.ndarray) -> Atom:
+        """From the angular momenta of the shells."""
+        widths = 2 * shell_l + 1
+        shell = np.repeat(np.arange(len(widths)), widths)
+        m = np.concatenate([np.zeros(0, np.int64), *(np.arange(n) for n in widths)])
+        return Atom(shell, m, widths[shell])
+
+    def aos(self, shell_start: np.ndarray) -> np.ndarray:
+        """AOs of each atom of the species, whose shells start there, (n_sites, n) int64."""
+        n_sites = int(shell_start[1] - shell_start[0]) // int(self.width[0])
+        return shell_start[self.shell] + self.m + np.arange(n_sites)[:, None] * self.width
 
 
 class HalfWords:

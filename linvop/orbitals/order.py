@@ -89,11 +89,14 @@ def channel_order(layout: AOLayout, species: Sequence[str]) -> ChannelOrder:
     start = [0]
     sites = []
     for s in species:
-        atoms = np.flatnonzero(symbols == s)
+        atoms, shells = np.flatnonzero(symbols == s), layout.ao.shells(s)
         sites.append(atoms)
+        if not len(atoms):
+            start += [start[-1]] * len(shells)
+            continue
         first = layout.atom_offsets[atoms]
         offset = 0
-        for shell in layout.ao.shells(s):
+        for shell in shells:
             width = 2 * shell.l + 1
             within = _P_FROM_PYSCF if shell.l == 1 else np.arange(width)
             order.append((first[:, None] + (offset + within)).ravel())

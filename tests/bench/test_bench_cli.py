@@ -18,6 +18,7 @@ from linvop.bench.molecules import own_molecules
 from linvop.bench.predictions import predictions_table
 from linvop.bench.products import products_table
 from linvop.bench.speed import TARGETS
+from linvop.bench.startup import startup_table
 
 
 def _run(*arguments: object):
@@ -46,6 +47,7 @@ def test_speed_has_every_figure_and_writes_its_document(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "products_table", lambda rounds: products_table([4], rounds))
     small = partial(predictions_table, (None, 2.0), n_parts=1)
     monkeypatch.setattr(speed, "predictions_table", small)
+    monkeypatch.setattr(speed, "startup_table", lambda: startup_table(1))
     monkeypatch.setattr(speed, "coupling_tables_table", lambda: coupling_tables_table(2, 2, 2, 5))
     path = tmp_path / "performance.md"
     done = _run("speed", "--n", 2, "--ao", "sto-3g", "--rounds", 1, "--json", "--write", path)
