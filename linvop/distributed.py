@@ -8,7 +8,10 @@ worker dies is run again elsewhere; the tree is the same then, and so is every d
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,10 @@ _TASKS_A_WORKER = 4
 """Of the first pass: more lose less when a worker dies, and merge more."""
 
 _RETRIES = 5
+
+_KEPT = {-1: 1 << 28, -3: 1 << 25}
+"""Of glibc's ``mallopt``: bytes that may be kept (``M_TRIM_THRESHOLD``), and the largest array of
+which they are (``M_MMAP_THRESHOLD``, which it refuses above)."""
 
 
 def client_of(scheduler: str) -> Any:
@@ -125,9 +132,25 @@ class _Solved:
         self.geometry, self.alphas = geometry, alphas
 
 
+@cache
+def _reuse_memory() -> None:
+    """Let the C library keep freed memory for the next structure, once in each process.
+
+    Dask's nannies have it handed back at once (``MALLOC_TRIM_THRESHOLD_``): the arrays of a
+    structure, some MB that come and go thousands of times, are then zeroed by the system each time,
+    which takes longer than the features.
+    """
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        for option, size in _KEPT.items():
+            mallopt(option, size)
+
+
 def _factor(given: _Given, lots: list[int]) -> LotFactor:
+    _reuse_memory()
     return factor_of_lots(given.source, given.targets, lots)
 
 
 def _left_out(given: _Given, solved: _Solved, k: int) -> LeftOut:
+    _reuse_memory()
     return left_out_of_lot(given.source, given.targets, solved.geometry, solved.alphas, k)

@@ -329,6 +329,28 @@ def large(
             draw_growth(report, picture)
 
 
+@app.command(epilog="Example: linvop bench dask --data ../shared/data --write docs/performance.md")
+def dask(
+    n: Annotated[int, typer.Option(min=400, help="Molecules.")] = 7101,
+    data: Annotated[
+        str | None, typer.Option(help="Folder with qm7/; default: molecules made here.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of which medians are taken.")] = 3,
+    here: Annotated[bool, typer.Option(hidden=True)] = False,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Rows and their triangle by two Dask workers beside one process (two minutes)."""
+    with _errors():
+        from linvop.bench.dask_workers import assemble_here, measure_dask
+
+        if here:
+            typer.echo(json_module.dumps(assemble_here(n, data, rounds)))
+            return
+        _check(write)
+        _publish(measure_dask(n, data, rounds), json, write, _PERFORMANCE)
+
+
 @app.command(epilog="Example: linvop bench streaming --n 20000 --p 1000")
 def streaming(
     n: Annotated[int, typer.Option(min=100, help="Rows.")] = 200_000,

@@ -23,7 +23,7 @@ from linvop.errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["LARGEST_GB", "fit_here", "measure_memory"]
+__all__ = ["LARGEST_GB", "fit_here", "measure_memory", "molecules_with_energies"]
 
 LARGEST_GB = 6.0
 """The target."""
@@ -85,7 +85,7 @@ def fit_here(n: int | None = None, data: str | None = None, forces: bool = False
     from linvop.features.basis import Basis
     from linvop.models.property import PropertyModel
 
-    frames, what = _with_forces(n, data) if forces else _molecules(n or 7101, data)
+    frames, what = _with_forces(n, data) if forces else molecules_with_energies(n or 7101, data)
     basis = Basis(**(_FORCES_BASIS if forces else _BASIS))  # type: ignore[arg-type]
     model = PropertyModel(basis, targets=("energy", "forces") if forces else "energy")
     start = perf_counter()
@@ -131,7 +131,8 @@ def _with_forces(n: int | None, data: str | None) -> tuple[list[Atoms], str]:
     return frames, "distorted ethanol; made labels"
 
 
-def _molecules(n: int, data: str | None) -> tuple[list[Atoms], str]:
+def molecules_with_energies(n: int, data: str | None) -> tuple[list[Atoms], str]:
+    r"""The first n molecules of QM7, or made ones, with energies, and what they are."""
     if data is None:
         frames = own_molecules(n)
         for atoms in frames:

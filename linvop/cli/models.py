@@ -36,7 +36,7 @@ units = { energy = "Hartree" }
 [basis]
 ao = "linvop-sv"
 kappa = 3
-metric = "lowdin"              # resolution, sources, lam_max, body_order, cutoff too
+metric = "lowdin"              # resolution, sources, lam_max, body_order, cutoff, reach too
 screening = ["none", 0.3]      # bare and screened V; "none" is None
 nu = 2                         # products of site features need a largest degree
 max_degree = ["none", 6]

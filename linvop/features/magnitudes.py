@@ -23,6 +23,7 @@ import numpy as np
 
 from linvop.basis.words import Irrep
 from linvop.features.contractions import Contracted, SiteFeatures, contracted
+from linvop.features.neighbourhoods import is_large
 from linvop.features.operators import OperatorFeatures
 from linvop.integrals import System
 from linvop.kernels import cpu
@@ -48,9 +49,11 @@ _STRUCTURES = 4
 class _Erring:
     """Kernels that evaluate ``|A| + step dA`` and products of such; dA per unit of rounding."""
 
-    def __init__(self, step: float, one: Contracted) -> None:
+    def __init__(self, step: float, one: Contracted | System) -> None:
         self.step = step
-        self.condition = 1.0 / float(one.multiplied.s.min(initial=1.0))
+        self.condition = 1.0
+        if isinstance(one, Contracted):  # what is taken apart has no metric
+            self.condition /= float(one.multiplied.s.min(initial=1.0))
 
     def site_rows(self, plan: WordPlan, *given: Any) -> np.ndarray:
         return self._words(cpu.site_rows, plan, given)
@@ -114,9 +117,10 @@ def operator_rounding(
     return out
 
 
-def _looked_at(enumeration: Any, ao: Any, frames: Sequence[Atoms]) -> Iterator[Contracted]:
+def _looked_at(enumeration: Any, ao: Any, frames: Sequence[Atoms]) -> Iterator[Contracted | System]:
     for k in _chosen(frames):
-        yield contracted(enumeration, System.from_atoms(frames[k], ao))
+        system = System.from_atoms(frames[k], ao)
+        yield system if is_large(enumeration, system) else contracted(enumeration, system)
 
 
 def _chosen(frames: Sequence[Atoms]) -> list[int]:

@@ -296,7 +296,7 @@ def pair_blocks(
                     block,
                 )
         if screened:
-            _keep(block, n_i, n_j, at, data)
+            _keep(block, n_i, n_j, i == j, at, data)
             continue
         a[:, :2] = 0.0
         if far[cell]:
@@ -322,15 +322,18 @@ def pair_blocks(
             powers,
             block,
         )
-        _keep(block, n_i, n_j, at, data)
+        _keep(block, n_i, n_j, i == j, at, data)
 
 
 @njit(nogil=True)
-def _keep(block, n_i, n_j, at, data):
+def _keep(block, n_i, n_j, on_site, at, data):
     for s in range(len(data)):
         for a in range(n_i):
             for b in range(n_j):
-                data[s, at + a * n_j + b] = block[s, a, b]
+                value = block[s, a, b]
+                if on_site:  # symmetric to the last digit, as words expect V to be
+                    value = 0.5 * (value + block[s, b, a])
+                data[s, at + a * n_j + b] = value
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc"})

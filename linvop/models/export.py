@@ -73,11 +73,16 @@ def export_model(
     ------
     InputError
         If the file exists and ``force`` is not set, or exists and is no exported model; if the
-        model is not fitted, or fails a check: nothing is written then.
+        model is not fitted, has a reach, or fails a check: nothing is written then.
     """
     check_output(Path(path), force)
     hdf5.refuse_other_kinds(path, KIND)  # before the work
     model.report()  # refuses a model that is not fitted
+    if model.basis.reach is not None:
+        raise InputError(
+            f"{path}: not written: V of this model has a reach of {model.basis.reach:g} Angstrom, "
+            "which the light runtime cannot cut it at; it takes V as a program gives it"
+        )
     content = _content(model)
     system = _random_structure(model.species_, model.domain_, model.basis, np.random.default_rng(0))
     with TemporaryDirectory(prefix=".linvop-", dir=Path(path).absolute().parent) as folder:

@@ -93,6 +93,28 @@ def test_rows_on_the_disk(tmp_path):
     assert done.exit_code != 0
 
 
+def test_large_structures(tmp_path):
+    picture = tmp_path / "large.png"
+    done = _run("large", "--sizes", "30,300", "--rounds", 1, "--picture", picture, "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["tables"][0]["rows"]
+    assert [row["atoms"] for row in rows] == 2 * [30, 300, 32, 302]
+    assert all(0 < row["error"] < row["bound"] < 1e-6 for row in rows)
+    bare = [row for row in rows if "screening" not in row["structure"]]
+    assert all(row["int1e_nuc"] > row["both"] for row in bare if row["atoms"] >= 300)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_dask_workers():
+    done = _run("dask", "--n", 400, "--rounds", 1, "--json")
+    assert done.exit_code == 0, done.output
+    (table,) = json.loads(done.stdout)["tables"]
+    one, two = table["rows"]
+    assert one["speed-up"] == 1
+    assert two["speed-up"] == pytest.approx(one["s"] / two["s"])
+    assert "400 rows x" in table["notes"][0]
+
+
 def test_memory_with_forces():
     done = _run("memory", "--forces", "--n", 12, "--json")
     assert done.exit_code == 0, done.output
@@ -188,6 +210,8 @@ def test_ethanol_says_in_one_line_that_ace_is_missing(tmp_path):
         (("speed", "--write", "nowhere/speed.md"), "the folder nowhere does not exist"),
         (("memory", "--n", 10, "--data", "nowhere"), "expected qm7/qm7_7101.xyz.gz"),
         (("streaming", "--folder", "nowhere"), "expected a folder that exists"),
+        (("large", "--sizes", "30,x"), "expected positive integers with commas between"),
+        (("dask", "--data", "nowhere"), "expected qm7/qm7_7101.xyz.gz in it"),
         (("memory", "--forces", "--data", "nowhere"), "expected rmd17_aspirin/train.xyz"),
     ],
 )
