@@ -70,16 +70,21 @@ def speed(
     n: Annotated[int, typer.Option(help="Molecules, evenly spaced in the file.")] = 50,
     ao: Annotated[str, typer.Option(help="AO basis.")] = "def2-svp",
     rounds: Annotated[int, typer.Option(min=1, help="Runs of which medians are taken.")] = 5,
+    picture: Annotated[Path | None, typer.Option(help="Time against columns, as a PNG.")] = None,
     json: Json = False,
     write: Write = None,
 ) -> None:
     """One-thread times in units of PySCF's int1e_nuc (about a minute)."""
     with _errors(), _progress("molecules") as progress:
+        from linvop.bench.columns import draw_columns
         from linvop.bench.speed import measure_speed
 
         _check(write)
+        _check(picture)
         report = measure_speed(molecules, n, ao, rounds=rounds, progress=progress)
         _publish(report, json, write, _PERFORMANCE)
+        if picture is not None:
+            draw_columns(next(t for t in report.tables if t.name == "columns"), picture)
 
 
 @app.command(

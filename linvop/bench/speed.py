@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linvop.bench.columns import columns_table
 from linvop.bench.coupling_tables import coupling_tables_table
 from linvop.bench.forces import forces_table
 from linvop.bench.machine import describe_machine
@@ -112,6 +113,7 @@ def measure_speed(
         Table("plans", "Making a plan, once per basis and species (kappa 3, shell)", plan_rows),
         _threads_table(frames, compiled["structure lam 0", "ao"], rounds),
         products_table(rounds=rounds),
+        columns_table(rounds=rounds),
         forces_table(),
         predictions_table(rounds=rounds),
         coupling_tables_table(),

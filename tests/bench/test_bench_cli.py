@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.io import write
 from typer.testing import CliRunner
 
-from linvop.bench import speed
+from linvop.bench import columns, speed
 from linvop.bench.cli import app
 from linvop.bench.coupling_tables import coupling_tables_table
 from linvop.bench.molecules import own_molecules
@@ -49,8 +49,11 @@ def test_speed_has_every_figure_and_writes_its_document(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "predictions_table", small)
     monkeypatch.setattr(speed, "startup_table", lambda: startup_table(1))
     monkeypatch.setattr(speed, "coupling_tables_table", lambda: coupling_tables_table(2, 2, 2, 5))
-    path = tmp_path / "performance.md"
-    done = _run("speed", "--n", 2, "--ao", "sto-3g", "--rounds", 1, "--json", "--write", path)
+    few = columns.SETTINGS[:2] + columns.SETTINGS[-1:]
+    monkeypatch.setattr(speed, "columns_table", lambda rounds: columns.columns_table(few, rounds))
+    path, picture = tmp_path / "performance.md", tmp_path / "columns.png"
+    size = "--n", 2, "--ao", "sto-3g", "--rounds", 1
+    done = _run("speed", *size, "--json", "--write", path, "--picture", picture)
     assert done.exit_code == 0, done.output
     tables = {t["name"]: t for t in json.loads(done.stdout)["tables"]}
     assert set(tables) == {
@@ -58,6 +61,7 @@ def test_speed_has_every_figure_and_writes_its_document(tmp_path, monkeypatch):
         "plans",
         "threads",
         "products",
+        "columns",
         "predictions",
         "coupling-tables",
         "forces",
@@ -70,6 +74,8 @@ def test_speed_has_every_figure_and_writes_its_document(tmp_path, monkeypatch):
     assert all(row["ratio"] > 0 for row in rows.values())
     assert [row["threads"] for row in tables["threads"]["rows"]] == [1, 2]
     assert "import linvop" in path.read_text()
+    assert [row["nu"] for row in tables["columns"]["rows"]] == [1, 1, 3]
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_memory_is_that_of_a_process_of_its_own():
