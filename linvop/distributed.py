@@ -9,6 +9,7 @@ worker dies is run again elsewhere; the tree is the same then, and so is every d
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
@@ -33,7 +34,8 @@ __all__ = ["DaskLots", "client_of"]
 _TASKS_A_WORKER = 4
 """Of the first pass: more lose less when a worker dies, and merge more."""
 
-_RETRIES = 5
+_RETRIES, _PATIENCE = 5, 60.0
+"""How often what a dead worker had is tried again, and how long is waited for workers, seconds."""
 
 _KEPT = {-1: 1 << 28, -3: 1 << 25}
 """Of glibc's ``mallopt``: bytes that may be kept (``M_TRIM_THRESHOLD``), and the largest array of
@@ -79,14 +81,16 @@ class DaskLots:
         if not all(hasattr(client, name) for name in ("submit", "scatter", "ncores")):
             raise InputError(f"executor: expected a distributed.Client, got {client!r}")
         self.client = client
-        if not client.ncores():
+        n_workers = len(client.ncores())
+        if not n_workers:
             raise InputError("executor: expected workers, got a client without any")
+        # Once: workers that die and come back must not change the tree, and with it last digits.
+        self.n_tasks = _TASKS_A_WORKER * n_workers
 
     def factor(self, source: RowSource, targets: RowTargets) -> LotFactor:
         """The triangle of all lots, by a tree."""
-        here = self.client.scatter(_Given(source, targets), broadcast=True, hash=False)
-        n_tasks = min(source.n_lots, _TASKS_A_WORKER * len(self.client.ncores()))
-        shares = np.array_split(np.arange(source.n_lots), n_tasks)
+        here = self._everywhere(_Given(source, targets))
+        shares = np.array_split(np.arange(source.n_lots), min(source.n_lots, self.n_tasks))
         level = [
             self.client.submit(_factor, here, share.tolist(), retries=_RETRIES, pure=False)
             for share in shares
@@ -107,8 +111,8 @@ class DaskLots:
         """Of every lot as it is done."""
         from distributed import as_completed
 
-        here = self.client.scatter(_Given(source, targets), broadcast=True, hash=False)
-        solved = self.client.scatter(_Solved(geometry, alphas), broadcast=True, hash=False)
+        here = self._everywhere(_Given(source, targets))
+        solved = self._everywhere(_Solved(geometry, alphas))
         tasks = [
             self.client.submit(_left_out, here, solved, k, retries=_RETRIES, pure=False)
             for k in range(source.n_lots)
@@ -116,6 +120,19 @@ class DaskLots:
         for task in as_completed(tasks):
             yield task.result()
             task.release()
+
+    def _everywhere(self, value: Any) -> Any:
+        """A value on all workers; again, if one of them is just dying."""
+        left = _RETRIES
+        while True:
+            try:
+                self.client.wait_for_workers(1, timeout=_PATIENCE)
+                return self.client.scatter(value, broadcast=True, hash=False, timeout=_PATIENCE)
+            except (OSError, TimeoutError):
+                left -= 1
+                if not left:
+                    raise
+                time.sleep(1.0)
 
 
 class _Given:

@@ -93,7 +93,8 @@ def assemble_here(n: int, data: str | None, rounds: int) -> dict[str, Any]:
         ones = np.ones(rows)
         y, groups = np.zeros((rows, 1)), np.arange(rows)
         span = ones[:, None] / np.sqrt(rows)
-        return source, RowTargets(y, span, ones, np.ones(rows, bool), groups, np.ones(rows, int))
+        kinds, sizes = np.zeros(rows, int), np.ones(rows, int)
+        return source, RowTargets(y, span, ones, np.ones(rows, bool), groups, sizes, kinds)
 
     times: dict[str, list[float]] = {"one": [], "two": []}
     with (
@@ -111,7 +112,7 @@ def assemble_here(n: int, data: str | None, rounds: int) -> dict[str, Any]:
             there = lots.factor(*everything)
             times["one"].append(middle - start)
             times["two"].append(perf_counter() - middle)
-    a, b = (x.factor.R.T @ x.factor.R for x in (here, there))
+    a, b = (x.factors[0].R.T @ x.factors[0].R for x in (here, there))
     return {
         **{name: float(np.median(seconds)) for name, seconds in times.items()},
         "molecules": len(frames),

@@ -365,6 +365,10 @@ class Ridge:
         self._set_fitted(coef, constants, single)
         return self
 
+    def note(self, name: str, value: Any) -> None:
+        """Add something to the report of a fit."""
+        self._report[name] = value
+
     def _set_fitted(self, coef: np.ndarray, constants: np.ndarray, single: bool) -> None:
         """Set the public attributes, without the axis of targets if y had none."""
         grid, values = self.criterion_curve_

@@ -1,12 +1,13 @@
 r"""What a streamed fit does with one lot of rows: by itself, so that lots can be anywhere.
 
-- the triangle of ``w^1/2 [Q1 A y]`` of some lots, and the spread of their columns; two merge;
+- the triangles of ``w^1/2 [Q1 A y]`` of some lots, one for each kind of rows (energies and
+  forces, say: their weights can change afterwards), and the spreads of their columns; two merge;
 - once the triangle of all is known, the residuals of groups of rows without themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -107,6 +108,8 @@ class RowTargets:
         Rows that vary about a mean.
     labels, sizes : (n,), (n_groups,) int
         Group of each row, and how many each has.
+    kinds : (n,) int
+        Kind of each row, 0, 1, ..; those of one kind have one triangle.
     """
 
     y: np.ndarray
@@ -115,14 +118,35 @@ class RowTargets:
     centred: np.ndarray
     labels: np.ndarray
     sizes: np.ndarray
+    kinds: np.ndarray
+
+    @property
+    def n_kinds(self) -> int:
+        """How many kinds there are."""
+        return int(self.kinds.max()) + 1
 
 
 @dataclass(frozen=True)
 class LotFactor:
-    """The triangle of some lots and the spread of their columns."""
+    """The triangles of some lots and the spreads of their columns, one of each kind of rows."""
 
-    factor: RowFactor
-    spread: ColumnSpread
+    factors: tuple[RowFactor, ...]
+    spreads: tuple[ColumnSpread, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Of all kinds."""
+        return sum(factor.n_rows for factor in self.factors)
+
+    def weighted(self, weights: Sequence[float]) -> tuple[np.ndarray, ColumnSpread]:
+        """One triangle and one spread of all rows, each kind with a weight more."""
+        factor, spread = RowFactor(len(self.factors[0].R)), self.spreads[0].weighted(weights[0])
+        for k, (one, weight) in enumerate(zip(self.factors, weights, strict=True)):
+            scaled = RowFactor(len(one.R))
+            scaled.R = np.sqrt(weight) * one.R
+            factor = scaled if k == 0 else factor.merge(scaled)
+            spread = spread if k == 0 else spread.merged(self.spreads[k].weighted(weight))
+        return factor.R, spread
 
 
 @dataclass(frozen=True)
@@ -186,29 +210,38 @@ class Lots(Protocol):
 def factor_of_lots(source: RowSource, targets: RowTargets, lots: Iterable[int]) -> LotFactor:
     """The triangle of some lots, one after another."""
     p, t, k0 = source.shape[1], targets.y.shape[1], targets.span.shape[1]
-    found = LotFactor(RowFactor(k0 + p + t), ColumnSpread.empty(p))
+    every = range(targets.n_kinds)
+    found = LotFactor(
+        tuple(RowFactor(k0 + p + t) for _ in every), tuple(ColumnSpread.empty(p) for _ in every)
+    )
     for k in lots:
         found = with_lot(found, source, targets, k)
     return found
 
 
 def with_lot(found: LotFactor, source: RowSource, targets: RowTargets, k: int) -> LotFactor:
-    """A triangle, which is overwritten, and one more lot."""
+    """Triangles, which are overwritten, and one more lot."""
     rows, A = source.lot(k)
     p = source.shape[1]
     if A.shape[1] != p or not np.isfinite(A).all():
         raise InputError(f"rows {rows[0]} to {rows[-1]}: expected finite numbers of {p} columns")
-    w = targets.weights[rows]
-    spread = found.spread.merged(ColumnSpread.of(A, w, targets.centred[rows]))
-    root = np.sqrt(w)[:, None]
-    block = np.concatenate([targets.span[rows], root * A, root * targets.y[rows]], axis=1)
-    return LotFactor(found.factor.add(block), spread)
+    factors, spreads = list(found.factors), list(found.spreads)
+    for kind in np.unique(targets.kinds[rows]).tolist():
+        own = targets.kinds[rows] == kind
+        some, there = (A, rows) if own.all() else (A[own], rows[own])
+        w = targets.weights[there]
+        spreads[kind] = spreads[kind].merged(ColumnSpread.of(some, w, targets.centred[there]))
+        root = np.sqrt(w)[:, None]
+        beside = targets.span[there], root * some, root * targets.y[there]
+        factors[kind] = factors[kind].add(np.concatenate(beside, axis=1))
+    return LotFactor(tuple(factors), tuple(spreads))
 
 
 def merged(a: LotFactor, b: LotFactor) -> LotFactor:
     """Of the lots of both; neither is changed."""
-    factor = RowFactor(len(a.factor.R)).merge(a.factor).merge(b.factor)
-    return LotFactor(factor, a.spread.merged(b.spread))
+    factors = tuple(x.copy().merge(y) for x, y in zip(a.factors, b.factors, strict=True))
+    spreads = tuple(x.merged(y) for x, y in zip(a.spreads, b.spreads, strict=True))
+    return LotFactor(factors, spreads)
 
 
 def left_out_of_lot(

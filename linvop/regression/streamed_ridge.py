@@ -21,8 +21,9 @@ on the grid of alphas, of which the best is taken: the result is that of ``Ridge
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ from linvop.regression.streamed_lots import (
     with_lot,
     without_themselves,
 )
-from linvop.regression.streaming import ColumnSpread
+from linvop.regression.streaming import ColumnSpread, RowFactor
 
 __all__ = ["ArrayRows", "RowSource", "fit_streamed"]
 
@@ -64,6 +65,8 @@ def fit_streamed(
     n_components: int = 1,
     rounding: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
+    kinds: np.ndarray | None = None,
+    kind_weights: Sequence[Sequence[float]] = (),
     checkpoints: str | Path | None = None,
     every: float = 60.0,
     workers: Lots | None = None,
@@ -79,6 +82,11 @@ def fit_streamed(
         As for `Ridge.fit`. Groups may be spread over blocks.
     progress : callable, optional
         Called with (rows done, rows in all) of all passes.
+    kinds : (n,) int, optional
+        Kinds of rows, 0, 1, .., whose weights are to be found; constants in one of them alone.
+    kind_weights : sequence of sequences of float
+        What the weights of each kind may be multiplied by: of these the ones with the largest
+        evidence are taken, which ``report()["kind_weights"]`` names, without another reading.
     checkpoints : path, optional
         A folder for the state of this fit, every so many seconds: the same fit, if it was
         killed, goes on from the last one. It is removed at the end.
@@ -111,16 +119,62 @@ def fit_streamed(
     )
     passes = 2 if settings.alpha == "loo" or not isinstance(settings.alpha, str) else 1
     done = _Progress(progress, passes * n)
+    several = _Kinds.checked(settings, problem, kinds, kind_weights)
     saved = None
     if checkpoints is not None and workers is None:
         given = problem.y, problem.constants, problem.weights, problem.labels, problem.penalty
         size = np.zeros(0) if problem.rounding is None else problem.rounding
-        key = fingerprint(source.key, repr(settings), n_components, *given, size)
+        key = fingerprint(source.key, repr(settings), n_components, *given, size, several.kinds)
         saved = Checkpoint(checkpoints, key, every)
-    found = _Streamed(settings, source, problem, done, saved, workers).fitted(np.ndim(y) == 1)
+    fit = _Streamed(settings, source, problem, done, saved, workers, several)
+    found = fit.fitted(np.ndim(y) == 1)
     if saved is not None:
         saved.remove()
     return found
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """Kinds of rows, and the weights that they may have."""
+
+    kinds: np.ndarray
+    weights: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def checked(
+        cls,
+        settings: Ridge,
+        problem: Problem,
+        kinds: np.ndarray | None,
+        weights: Sequence[Sequence[float]],
+    ) -> _Kinds:
+        n = len(problem.y)
+        if kinds is None:
+            return cls(np.zeros(n, np.int64), ((1.0,),))
+        kinds = np.asarray(kinds, np.int64)
+        if kinds.shape != (n,) or kinds.min() < 0:
+            raise InputError(f"kinds: expected {n} numbers 0, 1, .., got shape {kinds.shape}")
+        n_kinds = int(kinds.max()) + 1
+        found = tuple(tuple(map(float, one)) for one in weights) or ((1.0,) * n_kinds,)
+        if not all(len(one) == n_kinds and 0 < min(one) < np.inf for one in found):
+            raise InputError(f"kind_weights: expected {n_kinds} positive numbers each, got {found}")
+        if len(found) > 1 and settings.alpha != "evidence":
+            raise InputError(
+                "several weights of kinds are compared by their evidence: expected "
+                f"alpha = 'evidence', got {settings.alpha!r}"
+            )
+        with_constants = np.unique(kinds[np.any(problem.constants != 0.0, axis=1)])
+        if len(with_constants) > 1:
+            raise InputError(
+                "kinds: expected constants in rows of one kind alone, got some in kinds "
+                f"{with_constants.tolist()}"
+            )
+        return cls(kinds, found)
+
+    def of_constants(self, problem: Problem, weights: Sequence[float]) -> float:
+        """The weight of the kind that has the constants; 1 if there are none."""
+        rows = np.flatnonzero(np.any(problem.constants != 0.0, axis=1))
+        return weights[int(self.kinds[rows[0]])] if len(rows) else 1.0
 
 
 class _Progress:
@@ -142,10 +196,12 @@ class _Streamed:
         source: RowSource,
         problem: Problem,
         progress: _Progress,
-        saved: Checkpoint | None = None,
-        workers: Lots | None = None,
+        saved: Checkpoint | None,
+        workers: Lots | None,
+        kinds: _Kinds,
     ) -> None:
         self.settings, self.source, self.problem = settings, source, problem
+        self.kinds = kinds
         self.progress, self.saved, self.workers = progress, saved, workers
         self.before = {} if saved is None else saved.load()
         left = ("left", "out", "waiting_rows", "waiting")
@@ -165,8 +221,16 @@ class _Streamed:
             np.broadcast_to(problem.centred, n),
             problem.labels,
             np.bincount(problem.labels),
+            kinds.kinds,
         )
-        self.reduce(self.factor())
+        found = self.factor()
+        scores = []
+        for weights in kinds.weights if len(kinds.weights) > 1 else ():
+            self.reduce(found, weights)
+            scores.append(self.evidence(weights))
+        self.kind_weights = kinds.weights[int(np.argmin(scores)) if scores else 0]
+        self.reduce(found, self.kind_weights)
+        self.weigh(self.kind_weights)
 
     # -- the first pass ------------------------------------------------------------------------
 
@@ -174,35 +238,27 @@ class _Streamed:
         """The triangle of all rows."""
         if self.workers is not None:
             found = self.workers.factor(self.source, self.targets)
-            self.progress.add(found.factor.n_rows)
+            self.progress.add(found.n_rows)
         else:
             found, done = factor_of_lots(self.source, self.targets, ()), 0
             if self.before:
-                found.factor.R = np.asfortranarray(self.before["R"])
-                found.factor.n_rows = int(self.before["n_rows"])
-                found = LotFactor(found.factor, ColumnSpread.of_arrays(self.before))
-                done = int(self.before["factored"])
-                self.progress.add(found.factor.n_rows)
+                found, done = _of_state(self.before, len(found.factors))
+                self.progress.add(found.n_rows)
             for k in range(done, self.source.n_lots):
-                before = found.factor.n_rows
+                before = found.n_rows
                 found = with_lot(found, self.source, self.targets, k)
-                self.progress.add(found.factor.n_rows - before)
-                self.state = {
-                    "R": found.factor.R,
-                    "n_rows": np.asarray(found.factor.n_rows),
-                    "factored": np.asarray(k + 1),
-                    **found.spread.arrays(),
-                }
+                self.progress.add(found.n_rows - before)
+                self.state = _state_of(found, k + 1)
                 self.save()
-        if found.factor.n_rows != len(self.problem.y):
-            raise InputError(f"rows: expected {len(self.problem.y)}, got {found.factor.n_rows}")
+        if found.n_rows != len(self.problem.y):
+            raise InputError(f"rows: expected {len(self.problem.y)}, got {found.n_rows}")
         return found
 
-    def reduce(self, found: LotFactor) -> None:
+    def reduce(self, found: LotFactor, weights: Sequence[float]) -> None:
         """The triangle cut into its parts, and the SVD of what is left to solve."""
-        problem, factor, spread = self.problem, found.factor, found.spread
+        problem = self.problem
+        R, spread = found.weighted(weights)
         k0, p, (n, t) = self.projection.rank, self.source.shape[1], problem.y.shape
-        R = factor.R.copy(order="F")
         R[:k0] *= np.sign(np.diagonal(R)[:k0])[:, None]  # Q1 is what it was given as
         scale, active = spread.scales(float(self.settings.column_scale), CONSTANT)
         if problem.rounding is not None:
@@ -217,7 +273,8 @@ class _Streamed:
             raise InputError("A: expected a column that varies next to the constants, got none")
         self.y_top, y_T = R[:k0, targets], R[columns, targets]
         rest = (R[targets, targets] ** 2).sum(axis=0)
-        weighted = problem.y * self.root_w[:, None]
+        of_kinds = np.sqrt(np.asarray(weights))[self.kinds.kinds]
+        weighted = problem.y * (self.root_w * of_kinds)[:, None]
         check_targets_vary(weighted, np.concatenate([y_T, R[targets, targets]]))
         W, s, Vt = svd(T[:, active], full_matrices=False, overwrite_a=True, check_finite=False)
         r = min(len(s), n - k0)  # fewer rows than columns leave a triangle with zeros
@@ -226,6 +283,19 @@ class _Streamed:
         rest = rest + ((y_T - W @ beta) ** 2).sum(axis=0) if r < n - k0 else np.zeros(t)
         self.geometry = Geometry(gamma, active, top[:, active], V, s, beta)
         self.spectrum = Spectrum(s, beta, rest, n, n - k0)
+
+    def evidence(self, weights: Sequence[float]) -> float:
+        """Minus twice the log likelihood per row, of all targets, at the best alpha of each."""
+        search, _ = self.search()
+        of_rows = np.log(np.asarray(weights))[self.kinds.kinds].mean()
+        return float(np.sum(search.values.min(axis=0) - of_rows))
+
+    def weigh(self, weights: Sequence[float]) -> None:
+        """Let all that follows have the weights of the kinds, too."""
+        factor = np.asarray(weights)[self.kinds.kinds]
+        self.problem = replace(self.problem, weights=self.problem.weights * factor)
+        self.targets = replace(self.targets, weights=self.problem.weights)
+        self.root_w = np.sqrt(self.problem.weights)
 
     def save(self, **more: np.ndarray) -> None:
         """Keep the state, if it is time."""
@@ -297,6 +367,32 @@ class _Streamed:
         p, t = self.source.shape[1], self.problem.y.shape[1]
         coef = np.zeros((p, t))
         coef[one.active] = z / one.gamma[one.active, None]
-        constants = self.projection.solve(self.y_top - one.top @ z)
+        scale = np.sqrt(self.kinds.of_constants(self.problem, self.kind_weights))
+        constants = self.projection.solve((self.y_top - one.top @ z) / scale)
         found = self.problem, self.spectrum, search, residuals, one.active
-        return copy(self.settings).set_streamed(*found, (coef, constants), single)
+        solver = copy(self.settings).set_streamed(*found, (coef, constants), single)
+        if len(self.kinds.weights) > 1:
+            solver.note("kind_weights", list(self.kind_weights))
+        return solver
+
+
+def _state_of(found: LotFactor, n_lots: int) -> dict[str, np.ndarray]:
+    """What a checkpoint keeps of the first pass."""
+    state = {"factored": np.asarray(n_lots)}
+    for k, (factor, spread) in enumerate(zip(found.factors, found.spreads, strict=True)):
+        parts = {"R": factor.R, "n_rows": np.asarray(factor.n_rows), **spread.arrays()}
+        state |= {f"{name}_{k}": values for name, values in parts.items()}
+    return state
+
+
+def _of_state(state: Mapping[str, np.ndarray], n_kinds: int) -> tuple[LotFactor, int]:
+    """The inverse: triangles, and how many lots they are of."""
+    factors, spreads = [], []
+    for k in range(n_kinds):
+        end = f"_{k}"
+        own = {name.removesuffix(end): x for name, x in state.items() if name.endswith(end)}
+        factor = RowFactor(len(own["R"]))
+        factor.R, factor.n_rows = np.asfortranarray(own["R"]), int(own["n_rows"])
+        factors.append(factor)
+        spreads.append(ColumnSpread.of_arrays(own))
+    return LotFactor(tuple(factors), tuple(spreads)), int(state["factored"])

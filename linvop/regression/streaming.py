@@ -83,6 +83,16 @@ class ColumnSpread:
             self.square + other.square,
         )
 
+    def weighted(self, factor: float) -> ColumnSpread:
+        """Of the same rows with weights a factor larger."""
+        return ColumnSpread(
+            factor * self.weight,
+            factor * self.weight_centred,
+            self.mean,
+            factor * self.deviation,
+            factor * self.square,
+        )
+
     def arrays(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps; ``ColumnSpread.of_arrays`` is the inverse."""
         weights = np.asarray([self.weight, self.weight_centred])
@@ -154,6 +164,12 @@ class RowFactor:
             raise InputError("rows: expected finite numbers")
         self.n_rows += len(rows)
         return self
+
+    def copy(self) -> RowFactor:
+        """The same, to be changed apart."""
+        found = RowFactor(len(self.R))
+        found.R, found.n_rows = self.R.copy(order="F"), self.n_rows
+        return found
 
     def merge(self, other: RowFactor) -> RowFactor:
         """Take up the rows of another factor; returns itself."""
