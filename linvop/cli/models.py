@@ -50,7 +50,8 @@ covariance = true              # for predict --std
 column_scale = 0.5             # columns are scaled by this power of their size
 kappa_cost = 2.0               # prior: what each further power of V costs
 relevance = "shells"           # optional: prior variances of groups of columns from the data
-force_weight = 0.1             # of forces beside energies, Angstrom^2; hardly matters
+force_weight = 0.1             # of forces beside energies, Angstrom^2; hardly matters; of several,
+                               # [0.01, 0.1], with chunk and alpha = "evidence", the likeliest
 atom_energies = { H = -13.6, O = -2041.0 }   # optional: of free atoms, eV, for all elements
 [output]
 dir = "."

@@ -51,12 +51,17 @@ _SUSPECT = 0.3
 it is asked whether energies and forces belong together."""
 
 
-def checked_weight(value: float) -> float:
-    """A force weight, or `InputError` for anything but a positive number."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0.0 < value < np.inf:
-        raise InputError(f"force_weight: expected a positive number, got {value!r}")
-    return float(value)
+def checked_weight(value: float | Sequence[float]) -> float | tuple[float, ...]:
+    """A force weight or several, or `InputError` for anything but positive numbers."""
+    several = isinstance(value, tuple | list)
+    items = tuple(value) if isinstance(value, tuple | list) else (value,)
+    for item in items:
+        number = isinstance(item, Real) and not isinstance(item, bool)
+        if not number or not 0.0 < item < np.inf:
+            raise InputError(f"force_weight: expected a positive number, got {item!r}")
+    if not items:
+        raise InputError("force_weight: expected at least one number, got none")
+    return tuple(map(float, items)) if several else float(items[0])  # type: ignore[arg-type]
 
 
 def fit_energies_and_forces(
@@ -67,7 +72,7 @@ def fit_energies_and_forces(
     groups: np.ndarray,
     penalty: np.ndarray,
     solver: Ridge,
-    force_weight: float,
+    force_weight: float | tuple[float, ...],
     with_constants: bool = True,
     columns: np.ndarray | None = None,
     labels: Sequence[object] = (),
@@ -84,7 +89,8 @@ def fit_energies_and_forces(
         With forces, (N, 3).
     counts, groups, penalty, solver, columns, labels, lone, rounding
         As for `linvop.models.linear_part.fit_parts`.
-    force_weight : float
+    force_weight : float or tuple of float
+        Of several, with rows that are never in memory at once, the one with the largest evidence.
     with_constants : bool
         Whether species add constants, where there are no free atoms.
 
@@ -103,6 +109,8 @@ def fit_energies_and_forces(
         y[:n] -= counts @ free
         rows = without_lone(rows, counts @ lone)
     of_structures = np.ones(n) if data.weights is None else data.weights
+    several = _several_weights(force_weight, rows, n, len(y))
+    first = 1.0 if isinstance(force_weight, tuple) else force_weight
     common: dict[str, Any] = {
         "constants": np.concatenate([counts, np.zeros((len(y) - n, counts.shape[1]))])
         if fitted
@@ -110,7 +118,7 @@ def fit_energies_and_forces(
         "weights": np.concatenate(
             [
                 of_structures,
-                force_weight * np.repeat(of_structures, sizes) * np.repeat(data.atom_weights, 3),
+                first * np.repeat(of_structures, sizes) * np.repeat(data.atom_weights, 3),
             ]
         ),
         "n_components": 1,
@@ -126,6 +134,7 @@ def fit_energies_and_forces(
             penalty=prior,
             groups=np.concatenate([groups, np.repeat(groups, sizes)]),
             overwrite=True,
+            **several,
             **common,
         )
     except InputError as error:
@@ -145,13 +154,32 @@ def fit_energies_and_forces(
     if of_energies > _SUSPECT * spread:
         part.report["contradiction"] = contradiction(sample, prior, rounding)
     if part.posterior is not None:
-        part = _scaled_apart(part, one, n, common["weights"], force_weight)
+        part = _scaled_apart(part, one, n, common["weights"], first)
+    if several:
+        part.report["force_weight"] = part.report.pop("kind_weights")[1]
     return part, left_out[:n, None], -left_out[n:].reshape(-1, 3)
 
 
+def _several_weights(
+    force_weight: float | tuple[float, ...], rows: np.ndarray | FeatureRows, n: int, n_rows: int
+) -> dict[str, Any]:
+    """Kinds of rows, energies and forces, and what their weights may be."""
+    if not isinstance(force_weight, tuple):
+        return {}
+    if not isinstance(rows, FeatureRows):
+        raise InputError(
+            "force_weight: several are compared by triangles of rows that are not in memory: "
+            "expected a fit by chunks (chunk=..), or one number"
+        )
+    kinds = (np.arange(n_rows) >= n).astype(np.int64)
+    return {"kinds": kinds, "kind_weights": [(1.0, weight) for weight in force_weight]}
+
+
 def _weighted_rms(values: np.ndarray, weights: np.ndarray) -> float:
-    """Of what is known: structures that cannot be left out have NaN."""
+    """Of what is known: structures that cannot be left out, or are not, have NaN."""
     known = np.isfinite(values)
+    if not known.any():
+        return float("nan")
     return float(np.sqrt(np.average(values[known] ** 2, weights=weights[known])))
 
 

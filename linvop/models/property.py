@@ -82,8 +82,9 @@ class PropertyModel:
         Energies of free atoms in eV, used instead of fitted constants: with the features F of
         free atoms, ``E = sum_i [E_s + c.(B_i - F_s)]``, so that the model has them exactly.
         Neutral structures of a single atom among the training data serve as such too.
-    force_weight : float
-        Of the squared error of a force component next to that of an energy, Angstrom^2.
+    force_weight : float, or sequence of float
+        Of the squared error of a force component next to that of an energy, Angstrom^2. Of
+        several the one with the largest evidence: in fits by `chunk`, alpha by evidence.
 
     Attributes
     ----------
@@ -112,7 +113,7 @@ class PropertyModel:
         kappa_cost: float = 2.0,
         relevance: str | None = None,
         atom_energies: Mapping[str, float] | None = None,
-        force_weight: float = FORCE_WEIGHT,
+        force_weight: float | Sequence[float] = FORCE_WEIGHT,
     ) -> None:
         if not isinstance(basis, Basis):
             raise InputError(f"basis: expected a linvop.Basis, got {basis!r}")

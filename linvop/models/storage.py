@@ -98,7 +98,7 @@ def load_property_model(path: str | Path) -> PropertyModel:
         kappa_cost=settings["kappa_cost"],
         relevance=settings.get("relevance"),
         atom_energies=settings["atom_energies"],
-        force_weight=settings.get("force_weight", FORCE_WEIGHT),
+        force_weight=settings.get("force_weight", FORCE_WEIGHT),  # a list of several
     )
     model.species_ = species
     model.state_ = tuple(settings["state"])

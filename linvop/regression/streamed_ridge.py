@@ -139,6 +139,7 @@ class _Kinds:
 
     kinds: np.ndarray
     weights: tuple[tuple[float, ...], ...]
+    given: bool = True
 
     @classmethod
     def checked(
@@ -150,7 +151,7 @@ class _Kinds:
     ) -> _Kinds:
         n = len(problem.y)
         if kinds is None:
-            return cls(np.zeros(n, np.int64), ((1.0,),))
+            return cls(np.zeros(n, np.int64), ((1.0,),), False)
         kinds = np.asarray(kinds, np.int64)
         if kinds.shape != (n,) or kinds.min() < 0:
             raise InputError(f"kinds: expected {n} numbers 0, 1, .., got shape {kinds.shape}")
@@ -371,7 +372,7 @@ class _Streamed:
         constants = self.projection.solve((self.y_top - one.top @ z) / scale)
         found = self.problem, self.spectrum, search, residuals, one.active
         solver = copy(self.settings).set_streamed(*found, (coef, constants), single)
-        if len(self.kinds.weights) > 1:
+        if self.kinds.given:
             solver.note("kind_weights", list(self.kind_weights))
         return solver
 

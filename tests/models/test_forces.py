@@ -379,3 +379,20 @@ def test_what_is_refused():
         atoms.info["energy"] = given.get_potential_energy()
     with pytest.raises(InputError, match="no label 'forces'"):
         model().fit(bare)
+
+
+def test_several_weights_in_chunks_and_the_best_is_named(tmp_path):
+    evidence = linvop.Ridge("evidence", refine=False)
+    several = model(solver=evidence, force_weight=(1e-3, 0.1, 10.0)).fit(TRAIN, chunk=7)
+    (report,) = several.report()["parts"]["energy"].values()
+    alone = model(solver=evidence, force_weight=report["force_weight"]).fit(TRAIN, chunk=7)
+    for a, b in zip(several.predict(TEST), alone.predict(TEST), strict=True):
+        assert a["energy"] == pytest.approx(b["energy"], abs=1e-8)
+        np.testing.assert_allclose(a["forces"], b["forces"], atol=1e-7)
+    several.save(tmp_path / "model.h5")
+    again = linvop.load(tmp_path / "model.h5")
+    assert again.force_weight == several.force_weight
+    with pytest.raises(InputError, match="expected a fit by chunks"):
+        model(solver=evidence, force_weight=(0.1, 1.0)).fit(TRAIN)
+    with pytest.raises(InputError, match="force_weight: expected a positive number, got -1"):
+        model(force_weight=(0.1, -1.0))

@@ -188,3 +188,87 @@ def test_what_is_refused():
         RowFactor(0)
     with pytest.raises(InputError, match=r"y: expected shape \(10,\)"):
         fit_streamed(Ridge(), ArrayRows(A), y[:5])
+
+
+def kinds_of_rows(n: int = 240, p: int = 12):
+    """Rows of two kinds, the second with twenty times the noise; constants in the first alone."""
+    rng = np.random.default_rng(5)
+    A = rng.normal(size=(n, p))
+    kinds = (np.arange(n) % 3 > 0).astype(int)
+    constants = np.where(kinds[:, None] == 0, rng.integers(1, 4, size=(n, 2)), 0).astype(float)
+    noise = np.where(kinds == 0, 0.01, 0.2)
+    y = A @ rng.normal(size=p) + constants @ [3.0, -1.0] + noise * rng.normal(size=n)
+    return A, y, constants, kinds
+
+
+def test_weights_of_kinds_are_found_without_another_reading():
+    A, y, constants, kinds = kinds_of_rows()
+    Killed.made, Killed.left = 0, 10**9
+    candidates = [(1.0, w) for w in (1.0, 0.05, 0.0025, 1e-4)]
+    found = fit_streamed(
+        Ridge("evidence", refine=False),
+        Killed(A, 17),
+        y,
+        constants=constants,
+        kinds=kinds,
+        kind_weights=candidates,
+    )
+    assert Killed.made == -(-len(A) // 17)
+    assert found.report()["kind_weights"] == [1.0, 0.0025]  # the ratio of the variances
+    # It is the fit with these weights, and so is one of theirs alone.
+    weights = np.where(kinds == 0, 1.0, 0.0025)
+    alone = Ridge("evidence", refine=False).fit(A, y, constants=constants, weights=weights)
+    for one in (
+        found,
+        fit_streamed(
+            Ridge("evidence", refine=False), ArrayRows(A, 17), y, constants=constants,
+            kinds=kinds, kind_weights=[(1.0, 0.0025)],
+        ),
+    ):  # fmt: skip
+        assert one.alpha_ == pytest.approx(alone.alpha_)
+        np.testing.assert_allclose(one.coef_, alone.coef_, rtol=1e-9)
+        np.testing.assert_allclose(one.constants_, alone.constants_, rtol=1e-9)
+
+
+def test_weights_of_the_kind_with_constants():
+    A, y, constants, kinds = kinds_of_rows()
+    given = {"constants": constants, "groups": np.arange(len(A)) // 4}
+    found = fit_streamed(
+        Ridge(refine=False), ArrayRows(A, 17), y, **given, kinds=kinds, kind_weights=[(9.0, 0.5)]
+    )
+    weights = np.where(kinds == 0, 9.0, 0.5)
+    alone = Ridge(refine=False).fit(A, y, **given, weights=weights)
+    np.testing.assert_allclose(found.constants_, alone.constants_, rtol=1e-9)
+    np.testing.assert_allclose(found.loo_residuals_, alone.loo_residuals_, atol=1e-9)
+
+
+def test_a_killed_fit_of_kinds_goes_on(tmp_path):
+    A, y, constants, kinds = kinds_of_rows()
+    given = {"constants": constants, "kinds": kinds, "kind_weights": [(1.0, 1.0), (1.0, 0.0025)]}
+    solver, saved = Ridge("evidence"), {"checkpoints": tmp_path, "every": 0.0}
+    whole = fit_streamed(solver, ArrayRows(A, 17), y, **given)
+    Killed.made, Killed.left = 0, 7
+    with pytest.raises(KeyboardInterrupt):
+        fit_streamed(solver, Killed(A, 17), y, **given, **saved)
+    Killed.left = 10**9
+    again = fit_streamed(solver, Killed(A, 17), y, **given, **saved)
+    assert Killed.made == -(-len(A) // 17)
+    np.testing.assert_array_equal(again.coef_, whole.coef_)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind_weights": [(1.0, -1.0)]}, "expected 2 positive numbers"),
+        ({"kind_weights": [(1.0,)]}, "expected 2 positive numbers"),
+        ({"kinds": [0, 1]}, "kinds: expected 240 numbers"),
+        ({"kind_weights": [(1, 1), (1, 2)]}, "expected alpha = 'evidence', got 'loo'"),
+        ({"constants": np.ones((240, 1))}, "constants in rows of one kind alone"),
+    ],
+)
+def test_kinds_that_mean_nothing(given, message):
+    A, y, constants, kinds = kinds_of_rows()
+    with pytest.raises(InputError, match=message):
+        fit_streamed(
+            Ridge(), ArrayRows(A, 17), y, **{"constants": constants, "kinds": kinds, **given}
+        )
