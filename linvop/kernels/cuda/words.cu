@@ -1,0 +1,121 @@
+// Words at sites or between two atoms, coupled to irreps.
+//
+//     B_e(row) = sum_t v_t sum_s W_s[q_t, q'_t],
+//     W_s[q, q'] = sum_k head[i + s, q, k] tail[j + s, q', k]      (k over the channel of the cut)
+//     W_s[q, q'] = local[i + s, q; j + s, q']                      (kappa = 1)
+//
+// A row of results is (structure, i, j, n) and sums s = 0 .. n - 1: one site (i = j, n = 1), the
+// sites of a species in a structure (i = j = 0, n = all), or a pair of atoms (n = 1).
+//
+// One block of threads takes one row and one tile: words that share cut, tail and entries
+// (linvop/kernels/word_tables.py). The joint index (s, k) runs in steps of TILE_K whose heads and
+// tail stand in shared memory. Each sum has one thread and one order: results do not depend on
+// the launch. Right for any grid and block; shared memory is word_tables().shared doubles.
+//
+// Arrays: heads (slot, structure, row, ao), tails likewise, local (structure, source, ao, ao).
+// Local row q of atom i stands in row start[q] + i * step[q] of its species. slot < 0: a group that
+// is zero in this batch.
+
+#define TILE_K 16
+
+extern "C" __global__ void words(
+    const double* __restrict__ local, const double* __restrict__ heads,
+    const double* __restrict__ tails, double* __restrict__ out, const int* __restrict__ rows,
+    const int* __restrict__ channel_start, const int* __restrict__ slot,
+    const int* __restrict__ start_i, const int* __restrict__ step_i,
+    const int* __restrict__ start_j, const int* __restrict__ step_j,
+    const int* __restrict__ tile_first, const int* __restrict__ word_head,
+    const int* __restrict__ word_tail, const int* __restrict__ word_channel,
+    const int* __restrict__ word_pattern, const int* __restrict__ pattern_first,
+    const int* __restrict__ entry_i, const int* __restrict__ entry_j,
+    const int* __restrict__ word_element, const int* __restrict__ element_place,
+    const int* __restrict__ element_base, const int* __restrict__ element_terms,
+    const int* __restrict__ terms_first, const int* __restrict__ term_entry,
+    const double* __restrict__ term_value, long long n_rows, long long n_tiles,
+    long long n_structures, long long n_sources, long long n_ao, long long base_i,
+    long long base_j, long long rows_i, long long rows_j, long long local_i, long long local_j,
+    long long row_size)
+{
+    extern __shared__ double linvop_shared[];
+    const int pitch = TILE_K + 1;  // odd: neighbouring rows start in other banks
+    for (long long task = blockIdx.x; task < n_rows * n_tiles; task += gridDim.x) {
+        const long long row = task / n_tiles;
+        const int tile = (int)(task % n_tiles);
+        const int first = tile_first[tile], n_words = tile_first[tile + 1] - first;
+        const int pattern = word_pattern[first];
+        const int entry = pattern_first[pattern];
+        const int n_entries = pattern_first[pattern + 1] - entry;
+        const int n_items = n_words * n_entries;
+        const int structure = rows[4 * row], i = rows[4 * row + 1], j = rows[4 * row + 2];
+        const int n_sites = rows[4 * row + 3];
+        double* sums = linvop_shared;
+        double* tail = sums + n_items;
+        double* head = tail + local_j * pitch;
+
+        __syncthreads();  // the task before may still be read
+        for (int x = threadIdx.x; x < n_items; x += blockDim.x) sums[x] = 0.0;
+
+        if (word_head[first] < 0) {
+            for (int x = threadIdx.x; x < n_items; x += blockDim.x) {
+                const int w = first + x / n_entries, e = entry + x % n_entries;
+                const int q = entry_i[e], p = entry_j[e];
+                const double* matrix =
+                    local + ((long long)structure * n_sources + word_channel[w]) * n_ao * n_ao;
+                double total = 0.0;
+                for (int s = 0; s < n_sites; s++)
+                    total += matrix[(base_i + start_i[q] + (long long)(i + s) * step_i[q]) * n_ao +
+                                    base_j + start_j[p] + (long long)(j + s) * step_j[p]];
+                sums[x] = total;
+            }
+        } else {
+            const int channel = word_channel[first];
+            const int low = channel_start[channel], width = channel_start[channel + 1] - low;
+            const int tail_slot = slot[word_tail[first]];
+            const int joint = tail_slot < 0 ? 0 : n_sites * width;
+            const double* of_tail =
+                tails + ((long long)tail_slot * n_structures + structure) * rows_j * n_ao + low;
+            for (int x0 = 0; x0 < joint; x0 += TILE_K) {
+                const int n_k = joint - x0 < TILE_K ? joint - x0 : TILE_K;
+                __syncthreads();
+                for (int x = threadIdx.x; x < local_j * TILE_K; x += blockDim.x) {
+                    const int p = x / TILE_K, k = x % TILE_K;
+                    if (k >= n_k) continue;
+                    const int s = (x0 + k) / width;
+                    tail[p * pitch + k] =
+                        of_tail[(start_j[p] + (long long)(j + s) * step_j[p]) * n_ao + x0 + k -
+                                s * width];
+                }
+                for (int x = threadIdx.x; x < n_words * local_i * TILE_K; x += blockDim.x) {
+                    const int k = x % TILE_K, q = x / TILE_K % (int)local_i;
+                    const int w = x / TILE_K / (int)local_i;
+                    if (k >= n_k) continue;
+                    const int s = (x0 + k) / width, h = slot[word_head[first + w]];
+                    const long long place =
+                        (((long long)h * n_structures + structure) * rows_i + start_i[q] +
+                         (long long)(i + s) * step_i[q]) * n_ao + low + x0 + k - s * width;
+                    head[(w * (int)local_i + q) * pitch + k] = h < 0 ? 0.0 : heads[place];
+                }
+                __syncthreads();
+                for (int x = threadIdx.x; x < n_items; x += blockDim.x) {
+                    const int w = x / n_entries, e = entry + x % n_entries;
+                    const double* one = head + (w * (int)local_i + entry_i[e]) * pitch;
+                    const double* other = tail + entry_j[e] * pitch;
+                    double total = 0.0;
+                    for (int k = 0; k < n_k; k++) total += one[k] * other[k];
+                    sums[x] += total;
+                }
+            }
+        }
+        __syncthreads();
+        const int element = word_element[first];
+        const int n_elements = word_element[first + 1] - element;  // of each word of the tile
+        for (int x = threadIdx.x; x < n_words * n_elements; x += blockDim.x) {
+            const double* own = sums + x / n_elements * n_entries + element_base[element + x];
+            const int terms = element_terms[element + x];
+            double total = 0.0;
+            for (int t = terms_first[terms]; t < terms_first[terms + 1]; t++)
+                total += term_value[t] * own[term_entry[t]];
+            out[row * row_size + element_place[element + x]] = total;
+        }
+    }
+}
