@@ -1,8 +1,6 @@
 r"""Batches of structures on the CPU: `linvop.kernels.cpu`, structure by structure.
 
-What `linvop.kernels.gpu` computes, for NumPy arrays. All structures of a batch have one layout:
-every channel is as wide as in the structure that has most atoms of its species, the own atoms of a
-structure come first in each channel, and rows and columns of those that it lacks are zero.
+What `linvop.kernels.gpu` computes, for NumPy arrays.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from linvop.kernels import cpu, cpu_adjoint
+from linvop.kernels.batch import Batch
 from linvop.kernels.plan import WordPlan
 from linvop.kernels.product_plan import ProductPlan
 
@@ -34,44 +33,34 @@ class CpuBatches:
         self._kernels, self._adjoint = kernels, adjoint
 
     def site_rows(
-        self,
-        plan: WordPlan,
-        local: np.ndarray,
-        first: np.ndarray,
-        middle: np.ndarray,
-        channel_start: np.ndarray,
-        shell_start: np.ndarray,
-        rows: np.ndarray,
+        self, plan: WordPlan, batch: Batch, shell_start: np.ndarray, rows: np.ndarray
     ) -> np.ndarray:
         r"""Site features of one centre species, summed over the sites of each row.
 
         Parameters
         ----------
         plan : WordPlan
-        local, first, middle : (n_structures, n_sources, n_ao, n_ao) float64, channel order
-        channel_start, shell_start
-            As for `linvop.kernels.reference.site_rows`, of the common layout; NumPy arrays.
+        batch : Batch
+        shell_start : (n_structures, n_shells + 1) int64
+            First AO of each shell of the centre species, of each structure; NumPy's.
         rows : (n_rows, 3) int64
-            Structure, first site and number of sites of each row. The rows of a structure follow
-            each other, and their sites too, from the first site on.
+            Structure, first site and number of sites of each row; NumPy's. The rows of a structure
+            follow each other, and their sites too, from the first site on.
 
         Returns
         -------
         (n_rows, plan.row_size) float64
         """
         out = np.zeros((len(rows), plan.row_size))
-        for structure, chosen, row in _by_structure(rows):
-            given = (*(x[structure] for x in (local, first, middle)), channel_start, shell_start)
-            out[chosen] = self._kernels.site_rows(plan, *given, row, len(chosen))
+        for b, chosen, row in _by_structure(rows):
+            given = (*batch.structure(b), shell_start[b], row, len(chosen))
+            out[chosen] = self._kernels.site_rows(plan, *given)
         return out
 
     def pair_rows(
         self,
         plan: WordPlan,
-        local: np.ndarray,
-        first: np.ndarray,
-        middle: np.ndarray,
-        channel_start: np.ndarray,
+        batch: Batch,
         start_i: np.ndarray,
         start_j: np.ndarray,
         pairs: np.ndarray,
@@ -80,9 +69,9 @@ class CpuBatches:
 
         Parameters
         ----------
-        plan, local, first, middle, channel_start
+        plan, batch
             As for `site_rows`.
-        start_i, start_j : (n_shells + 1,) int64
+        start_i, start_j : (n_structures, n_shells + 1) int64
         pairs : (n_pairs, 3) int64
             Structure, and i and j, counted within their species.
 
@@ -91,11 +80,10 @@ class CpuBatches:
         (n_pairs, plan.row_size) float64
         """
         out = np.zeros((len(pairs), plan.row_size))
-        for structure in np.unique(pairs[:, 0]):
-            chosen = np.flatnonzero(pairs[:, 0] == structure)
-            matrices = (x[structure] for x in (local, first, middle))
-            starts = (channel_start, start_i, start_j)
-            out[chosen] = self._kernels.pair_rows(plan, *matrices, *starts, pairs[chosen, 1:])
+        for b in np.unique(pairs[:, 0]).tolist():
+            chosen = np.flatnonzero(pairs[:, 0] == b)
+            given = (*batch.structure(b), start_i[b], start_j[b], pairs[chosen, 1:])
+            out[chosen] = self._kernels.pair_rows(plan, *given)
         return out
 
     def product_rows(
@@ -121,10 +109,7 @@ class CpuBatches:
     def site_rows_adjoint(
         self,
         plan: WordPlan,
-        local: np.ndarray,
-        first: np.ndarray,
-        middle: np.ndarray,
-        channel_start: np.ndarray,
+        batch: Batch,
         shell_start: np.ndarray,
         rows: np.ndarray,
         gradient: np.ndarray,
@@ -133,7 +118,7 @@ class CpuBatches:
 
         Parameters
         ----------
-        plan, local, first, middle, channel_start, shell_start, rows
+        plan, batch, shell_start, rows
             As for `site_rows`.
         gradient : (n_rows, plan.row_size) or (1, plan.row_size) float64
             G; one for all rows.
@@ -143,14 +128,15 @@ class CpuBatches:
         three of (n_structures, n_sources, n_ao, n_ao) float64
             Those by the middle matrices count in their symmetric part only.
         """
-        found = tuple(np.zeros_like(x) for x in (local, first, middle))
+        K, E, M = (np.zeros(x.shape) for x in (batch.local, batch.first, batch.middle))
         G = np.broadcast_to(gradient, (len(rows), plan.row_size))
-        for structure, chosen, row in _by_structure(rows):
-            given = (*(x[structure] for x in (local, first, middle)), channel_start, shell_start)
-            by = self._adjoint.site_rows_adjoint(plan, *given, row, G[chosen])
-            for total, part in zip(found, by, strict=True):
-                total[structure] += part
-        return found  # type: ignore[return-value]
+        for b, chosen, row in _by_structure(rows):
+            given = (*batch.structure(b), shell_start[b], row, G[chosen])
+            n = int(batch.channel_start[b, -1])
+            by = self._adjoint.site_rows_adjoint(plan, *given)
+            for total, part in zip((K, E, M), by, strict=True):
+                total[b, :, :n, :n] = part
+        return K, E, M
 
     def product_rows_adjoint(
         self, plan: ProductPlan, factors: np.ndarray, row_first: np.ndarray, gradient: np.ndarray
@@ -170,6 +156,6 @@ class CpuBatches:
 
 def _by_structure(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Structure, its rows, and for each of its sites the number of the row among them."""
-    for structure in np.unique(rows[:, 0]).tolist():
-        chosen = np.flatnonzero(rows[:, 0] == structure)
-        yield structure, chosen, np.repeat(np.arange(len(chosen)), rows[chosen, 2])
+    for b in np.unique(rows[:, 0]).tolist():
+        chosen = np.flatnonzero(rows[:, 0] == b)
+        yield b, chosen, np.repeat(np.arange(len(chosen)), rows[chosen, 2])

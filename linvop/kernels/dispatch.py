@@ -21,6 +21,7 @@ from linvop.kernels.gpu import GpuKernels
 __all__ = ["SOURCES", "Device", "compile_source", "device", "kernels_of", "source_text"]
 
 SOURCES = {
+    "groups": ("groups", "parents_adjoint", "matrices_adjoint"),
     "words": ("words",),
     "words_adjoint": ("uncouple", "local_adjoint", "groups_adjoint"),
     "products": ("products", "products_adjoint"),

@@ -1,6 +1,6 @@
 """The CUDA sources give the reference's numbers: compiled for the CPU here, on a GPU (marker gpu).
 
-Batches are ragged: structures with fewer atoms, or none of a species, have zeros in their places.
+Structures of a batch differ in size, and some lack a species.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 from linvop.basis.products import ProductEnumeration
 from linvop.errors import InputError
 from linvop.kernels import reference, reference_adjoint
+from linvop.kernels.batch import Batch
 from linvop.kernels.cpu_batches import CpuBatches
 from linvop.kernels.dispatch import SOURCES, compile_source, device, kernels_of
 from linvop.kernels.gpu import GpuKernels
@@ -25,7 +26,7 @@ from .cuda_on_cpu import HostLauncher, compiler
 ORACLE = CpuBatches(reference, reference_adjoint)
 
 ATOMS = ((2, 3), (0, 3), (2, 1), (1, 0))
-"""Atoms of H and C of the structures of a batch; the layout is that of the first."""
+"""Atoms of H and C of the structures of a batch."""
 
 
 @pytest.fixture(scope="session")
@@ -52,21 +53,27 @@ def kernels(request, built) -> Any:
     return kernels_for(request.param, built)
 
 
-def batch(one: Problem, atoms=ATOMS) -> tuple[np.ndarray, ...]:
-    """K, E and M of structures, (n_structures, n_sources, n_ao, n_ao), zero beyond their atoms."""
-    rng = np.random.default_rng(5)
-    most = atoms[0]
-    own = np.ones((len(atoms), one.local.shape[-1]))
-    start = 0
-    for s, species in enumerate(SPECIES):
-        for shell in AO.shells(species):
-            width = 2 * shell.l + 1
-            for k, counts in enumerate(atoms):
-                own[k, start + counts[s] * width : start + most[s] * width] = 0
-            start += most[s] * width
-    shape = (3, len(atoms), *one.local.shape)
-    K, E, M = rng.normal(size=shape) * own[:, None, :, None] * own[:, None, None, :]
-    return K, E, M + M.transpose(0, 1, 3, 2)
+def starts_of(atoms) -> tuple[np.ndarray, np.ndarray]:
+    """First AOs of all shells of H and of C, (n_structures, 4) each."""
+    widths = [(2 * a.l + 1, k) for k, s in enumerate(SPECIES) for a in AO.shells(s)]
+    sizes = [[w * counts[k] for w, k in widths] for counts in atoms]
+    starts = np.concatenate([np.zeros((len(atoms), 1)), np.cumsum(sizes, axis=1)], axis=1)
+    return starts[:, :4].astype(np.int64), starts[:, 3:].astype(np.int64)
+
+
+def batch_of(one: Problem, xp=np, atoms=ATOMS) -> tuple[Batch, np.ndarray, np.ndarray]:
+    """Random structures with NaN beyond their own AOs, and where shells of H and C start."""
+    of_h, of_c = starts_of(atoms)
+    every = np.concatenate([of_h[:, :-1], of_c], axis=1)
+    ranges = one.enumeration.channel_shells
+    channels = every[:, [lo for lo, _ in ranges] + [ranges[-1][1]]]
+    n_ao, n_sources = int(every[:, -1].max()), one.local.shape[0]
+    K, E, M = np.random.default_rng(5).normal(size=(3, len(atoms), n_sources, n_ao, n_ao))
+    M += M.transpose(0, 1, 3, 2)
+    for x in (K, E, M):
+        for k, n in enumerate(every[:, -1]):
+            x[k, :, n:] = x[k, :, :, n:] = np.nan
+    return Batch(*(xp.asarray(x) for x in (K, E, M)), channels), of_h, of_c
 
 
 def rows_of(atoms, summed: bool) -> np.ndarray:
@@ -76,10 +83,6 @@ def rows_of(atoms, summed: bool) -> np.ndarray:
         return np.asarray([(k, 0, n) for k, n in enumerate(counts)], np.int64)
     rows = [(k, i, 1) for k, n in enumerate(counts) for i in range(n)]
     return np.asarray(rows, np.int64).reshape(-1, 3)
-
-
-def on(kernels, *arrays: np.ndarray) -> list[Any]:
-    return [kernels.xp.asarray(x) for x in arrays]
 
 
 def host(x: Any) -> np.ndarray:
@@ -93,10 +96,11 @@ def assert_same(found: Any, expected: np.ndarray) -> None:
 
 
 def check_sites(kernels, one: Problem, summed: bool, atoms=ATOMS) -> None:
-    matrices, rows = batch(one, atoms), rows_of(atoms, summed)
-    starts = one.channel_start, one.shell_start
-    expected = ORACLE.site_rows(one.plan, *matrices, *starts, rows)
-    assert_same(kernels.site_rows(one.plan, *on(kernels, *matrices), *starts, rows), expected)
+    rows = rows_of(atoms, summed)
+    given, _, starts = batch_of(one, atoms=atoms)
+    expected = ORACLE.site_rows(one.plan, given, starts, rows)
+    given, _, starts = batch_of(one, kernels.xp, atoms)
+    assert_same(kernels.site_rows(one.plan, given, starts, rows), expected)
 
 
 @pytest.mark.parametrize("summed", [False, True])
@@ -126,38 +130,13 @@ def test_an_absent_species_has_empty_channels(kernels):
     check_sites(kernels, problem("total", irreps=((0, -1),)), False)
 
 
-def test_padding_changes_nothing(kernels):
-    """A structure in a batch of larger ones has the features that it has alone."""
-    big, small = problem("shell", n_atoms=(2, 3)), problem("shell", n_atoms=(1, 2))
-    alone = batch(small, ((1, 2),))
-    kept = []
-    start = 0
-    for s, species in enumerate(SPECIES):
-        for shell in AO.shells(species):
-            width = 2 * shell.l + 1
-            kept += list(range(start, start + (1, 2)[s] * width))
-            start += (2, 3)[s] * width
-    padded = [np.zeros((1, x.shape[1], start, start)) for x in alone]
-    for x, y in zip(padded, alone, strict=True):
-        x[:, :, np.asarray(kept)[:, None], kept] = y
-    rows = rows_of(((1, 2),), False)
-    expected = ORACLE.site_rows(small.plan, *alone, small.channel_start, small.shell_start, rows)
-    given = (*on(kernels, *padded), big.channel_start, big.shell_start)
-    assert_same(kernels.site_rows(big.plan, *given, rows), expected)
-
-
 @pytest.mark.parametrize("species", [("H", "C"), ("C", "C")])
 def test_words_between_atoms(kernels, species):
     from linvop.basis.pair_factors import PairFactors
     from linvop.kernels.plan import pair_word_plan
 
     one = problem("shell", sources="total")
-    matrices = batch(one)
-    factors = PairFactors(one.enumeration, (0, 0), (None,))
-    plan = pair_word_plan(factors, *species)
-    start_h = np.concatenate([[0], np.cumsum([2, 2, 6])]).astype(np.int64)
-    assert start_h[-1] == one.shell_start[0]
-    starts = [start_h if s == "H" else one.shell_start for s in species]
+    plan = pair_word_plan(PairFactors(one.enumeration, (0, 0), (None,)), *species)
     which = [SPECIES.index(s) for s in species]
     pairs = np.asarray(
         [
@@ -169,9 +148,10 @@ def test_words_between_atoms(kernels, species):
         ],
         np.int64,
     )
-    expected = ORACLE.pair_rows(plan, *matrices, one.channel_start, *starts, pairs)
-    found = kernels.pair_rows(plan, *on(kernels, *matrices), one.channel_start, *starts, pairs)
-    assert_same(found, expected)
+    given, *starts = batch_of(one)
+    expected = ORACLE.pair_rows(plan, given, *(starts[k] for k in which), pairs)
+    given, *starts = batch_of(one, kernels.xp)
+    assert_same(kernels.pair_rows(plan, given, *(starts[k] for k in which), pairs), expected)
 
 
 @pytest.mark.parametrize("summed", [False, True])
@@ -193,13 +173,13 @@ def test_absent_species_backwards(kernels):
 
 
 def check_backwards(kernels, one: Problem, summed: bool, shared: bool, atoms=ATOMS) -> None:
-    matrices, rows = batch(one, atoms), rows_of(atoms, summed)
-    starts = one.channel_start, one.shell_start
+    rows = rows_of(atoms, summed)
     n_rows = 1 if shared else len(rows)
     G = np.random.default_rng(2).normal(size=(n_rows, one.plan.row_size))
-    expected = ORACLE.site_rows_adjoint(one.plan, *matrices, *starts, rows, G)
-    given = on(kernels, *matrices)
-    found = kernels.site_rows_adjoint(one.plan, *given, *starts, rows, kernels.xp.asarray(G))
+    given, _, starts = batch_of(one, atoms=atoms)
+    expected = ORACLE.site_rows_adjoint(one.plan, given, starts, rows, G)
+    given, _, starts = batch_of(one, kernels.xp, atoms)
+    found = kernels.site_rows_adjoint(one.plan, given, starts, rows, kernels.xp.asarray(G))
     for k, (x, y) in enumerate(zip(found, expected, strict=True)):
         a, b = (host(z) for z in (x, y))
         if k == 2:  # the middle matrices are symmetric
@@ -220,7 +200,7 @@ def product_case() -> tuple[ProductPlan, np.ndarray, np.ndarray]:
 def test_products(kernels):
     plan, A, first = product_case()
     expected = ORACLE.product_rows(plan, A, first)
-    assert_same(kernels.product_rows(plan, *on(kernels, A), first), expected)
+    assert_same(kernels.product_rows(plan, kernels.xp.asarray(A), first), expected)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -229,34 +209,50 @@ def test_products_backwards(kernels, shared):
     n_rows = 1 if shared else len(first) - 1
     G = np.random.default_rng(6).normal(size=(n_rows, plan.row_size))
     expected = ORACLE.product_rows_adjoint(plan, A, first, G)
-    given = on(kernels, A)
-    found = kernels.product_rows_adjoint(plan, *given, first, kernels.xp.asarray(G))
+    given = kernels.xp.asarray(A), first, kernels.xp.asarray(G)
+    found = kernels.product_rows_adjoint(plan, *given)
     assert_same(found, expected)
 
 
 def test_nothing_to_do(kernels):
     one, none = problem("shell"), np.zeros((0, 3), np.int64)
-    given = (*on(kernels, *batch(one)), one.channel_start, one.shell_start, none)
-    assert kernels.site_rows(one.plan, *given).shape == (0, one.plan.row_size)
-    by = kernels.site_rows_adjoint(one.plan, *given, kernels.xp.zeros((0, one.plan.row_size)))
+    batch, _, starts = batch_of(one, kernels.xp)
+    assert kernels.site_rows(one.plan, batch, starts, none).shape == (0, one.plan.row_size)
+    G = kernels.xp.zeros((0, one.plan.row_size))
+    by = kernels.site_rows_adjoint(one.plan, batch, starts, none, G)
     assert all(not host(x).any() for x in by)
     plan, A, _ = product_case()
-    none = kernels.product_rows(plan, kernels.xp.asarray(A[:0]), np.zeros(1, np.int64))
-    assert none.shape == (0, plan.row_size)
+    found = kernels.product_rows(plan, kernels.xp.asarray(A[:0]), np.zeros(1, np.int64))
+    assert found.shape == (0, plan.row_size)
 
 
 def test_results_do_not_depend_on_the_launch(built):
     """To the last bit: sums have one order."""
     one = problem("shell", irreps=IRREPS[:3])
-    matrices, rows = batch(one), rows_of(ATOMS, True)
+    (batch, _, starts), rows = batch_of(one), rows_of(ATOMS, True)
     G = np.random.default_rng(2).normal(size=(len(rows), one.plan.row_size))
-    given = (one.plan, *matrices, one.channel_start, one.shell_start, rows)
     found = []
     for kind in ("cuda on cpu 1x1", "cuda on cpu 4x3"):
         kernels = kernels_for(kind, built)
-        found.append([kernels.site_rows(*given), *kernels.site_rows_adjoint(*given, G)])
+        found.append([kernels.site_rows(one.plan, batch, starts, rows)])
+        found[-1] += kernels.site_rows_adjoint(one.plan, batch, starts, rows, G)
     for x, y in zip(*found, strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("summed", [False, True])
+def test_structures_that_are_alike_by_matrix_products(built, summed):
+    """What large molecules take: batched products of the library for the groups."""
+    if compiler() is None:
+        pytest.skip("needs g++ to compile the CUDA sources for the CPU")
+    launcher = HostLauncher(built)
+    kernels = GpuKernels(np, launcher, wide=0)
+    alike = ((2, 3), (2, 3))
+    check_sites(kernels, problem("shell"), summed, alike)
+    check_backwards(kernels, problem("species", kappa=4), summed, False, alike)
+    assert "groups" not in launcher.ran
+    check_sites(kernels, problem("shell"), summed)  # but not where structures differ
+    assert "groups" in launcher.ran
 
 
 def test_every_kernel_runs_here(built):
@@ -264,15 +260,10 @@ def test_every_kernel_runs_here(built):
         pytest.skip("needs g++ to compile the CUDA sources for the CPU")
     launcher = HostLauncher(built)
     kernels = GpuKernels(np, launcher)
-    one, (plan, A, first) = problem("shell"), product_case()
-    rows = rows_of(ATOMS, True)
-    G = np.ones((1, one.plan.row_size))
-    kernels.site_rows_adjoint(
-        one.plan, *batch(one), one.channel_start, one.shell_start, rows, G
-    )
-    check_sites(kernels, one, True)
-    kernels.product_rows(plan, A, first)
-    kernels.product_rows_adjoint(plan, A, first, np.ones((1, plan.row_size)))
+    check_backwards(kernels, problem("shell"), True, False)
+    check_sites(kernels, problem("shell"), True)
+    test_products(kernels)
+    test_products_backwards(kernels, True)
     assert set(launcher.ran) == {name for names in SOURCES.values() for name in names}
 
 

@@ -13,17 +13,20 @@
 // the launch. Right for any grid and block; shared memory is word_tables().shared doubles.
 //
 // Arrays: heads (slot, structure, row, ao), tails likewise, local (structure, source, ao, ao).
-// Local row q of atom i stands in row start[q] + i * step[q] of its species. slot < 0: a group that
-// is zero in this batch.
+// In structure b, local row q of atom i stands in row start[b, q] + i * step[q] of its species,
+// whose first AO is base[b]. slot_i (structure, group) < 0: a head that is zero there,
+// and slot_j for tails.
 
 #define TILE_K 16
 
 extern "C" __global__ void words(
     const double* __restrict__ local, const double* __restrict__ heads,
     const double* __restrict__ tails, double* __restrict__ out, const int* __restrict__ rows,
-    const int* __restrict__ channel_start, const int* __restrict__ slot,
-    const int* __restrict__ start_i, const int* __restrict__ step_i,
-    const int* __restrict__ start_j, const int* __restrict__ step_j,
+    const int* __restrict__ channel_start, const int* __restrict__ slot_i,
+    const int* __restrict__ slot_j,
+    const int* __restrict__ base_of_i, const int* __restrict__ starts_i,
+    const int* __restrict__ step_i, const int* __restrict__ base_of_j,
+    const int* __restrict__ starts_j, const int* __restrict__ step_j,
     const int* __restrict__ tile_first, const int* __restrict__ word_head,
     const int* __restrict__ word_tail, const int* __restrict__ word_channel,
     const int* __restrict__ word_pattern, const int* __restrict__ pattern_first,
@@ -32,8 +35,8 @@ extern "C" __global__ void words(
     const int* __restrict__ element_base, const int* __restrict__ element_terms,
     const int* __restrict__ terms_first, const int* __restrict__ term_entry,
     const double* __restrict__ term_value, long long n_rows, long long n_tiles,
-    long long n_structures, long long n_sources, long long n_ao, long long base_i,
-    long long base_j, long long rows_i, long long rows_j, long long local_i, long long local_j,
+    long long n_structures, long long n_groups, long long n_channels, long long n_sources,
+    long long n_ao, long long rows_i, long long rows_j, long long local_i, long long local_j,
     long long row_size)
 {
     extern __shared__ double linvop_shared[];
@@ -48,6 +51,9 @@ extern "C" __global__ void words(
         const int n_items = n_words * n_entries;
         const int structure = rows[4 * row], i = rows[4 * row + 1], j = rows[4 * row + 2];
         const int n_sites = rows[4 * row + 3];
+        const int* start_i = starts_i + structure * local_i;
+        const int* start_j = starts_j + structure * local_j;
+        const int* slots = slot_i + structure * n_groups;
         double* sums = linvop_shared;
         double* tail = sums + n_items;
         double* head = tail + local_j * pitch;
@@ -56,6 +62,7 @@ extern "C" __global__ void words(
         for (int x = threadIdx.x; x < n_items; x += blockDim.x) sums[x] = 0.0;
 
         if (word_head[first] < 0) {
+            const int base_i = base_of_i[structure], base_j = base_of_j[structure];
             for (int x = threadIdx.x; x < n_items; x += blockDim.x) {
                 const int w = first + x / n_entries, e = entry + x % n_entries;
                 const int q = entry_i[e], p = entry_j[e];
@@ -68,9 +75,9 @@ extern "C" __global__ void words(
                 sums[x] = total;
             }
         } else {
-            const int channel = word_channel[first];
-            const int low = channel_start[channel], width = channel_start[channel + 1] - low;
-            const int tail_slot = slot[word_tail[first]];
+            const int* start = channel_start + structure * (n_channels + 1) + word_channel[first];
+            const int low = start[0], width = start[1] - low;
+            const int tail_slot = slot_j[structure * n_groups + word_tail[first]];
             const int joint = tail_slot < 0 ? 0 : n_sites * width;
             const double* of_tail =
                 tails + ((long long)tail_slot * n_structures + structure) * rows_j * n_ao + low;
@@ -89,7 +96,7 @@ extern "C" __global__ void words(
                     const int k = x % TILE_K, q = x / TILE_K % (int)local_i;
                     const int w = x / TILE_K / (int)local_i;
                     if (k >= n_k) continue;
-                    const int s = (x0 + k) / width, h = slot[word_head[first + w]];
+                    const int s = (x0 + k) / width, h = slots[word_head[first + w]];
                     const long long place =
                         (((long long)h * n_structures + structure) * rows_i + start_i[q] +
                          (long long)(i + s) * step_i[q]) * n_ao + low + x0 + k - s * width;

@@ -8,7 +8,8 @@
 // for k in the channel of the words' cut (groups_adjoint). Every number that is written has one
 // thread, which adds in a fixed order: no atomics, and results do not depend on the launch.
 //
-// Rows of G and E: gradient_step = 0 means one row for all. sites holds (structure, site, row).
+// Rows of G and E: gradient_step = 0 means one row for all. sites holds (structure, site, row);
+// the rest as in words.cu and groups.cu, which takes the derivatives by groups further.
 
 extern "C" __global__ void uncouple(
     const double* __restrict__ gradient, double* __restrict__ entries,
@@ -31,16 +32,18 @@ extern "C" __global__ void uncouple(
 extern "C" __global__ void local_adjoint(
     const double* __restrict__ entries, double* __restrict__ by_local,
     const int* __restrict__ sites, const int* __restrict__ words_of_local,
-    const int* __restrict__ start, const int* __restrict__ step,
-    const int* __restrict__ word_channel, const int* __restrict__ word_pattern,
+    const int* __restrict__ base_of, const int* __restrict__ starts,
+    const int* __restrict__ step, const int* __restrict__ word_channel, const int* __restrict__ word_pattern,
     const int* __restrict__ word_entry, const int* __restrict__ pattern_first,
     const int* __restrict__ entry_i, const int* __restrict__ entry_j, long long n_sites,
-    long long n_local, long long n_sources, long long n_ao, long long base,
+    long long n_words, long long n_sources, long long n_ao, long long n_local,
     long long gradient_step)
 {
-    for (long long task = blockIdx.x; task < n_sites * n_local; task += gridDim.x) {
-        const int* site = sites + 3 * (task / n_local);
-        const int word = words_of_local[task % n_local];
+    for (long long task = blockIdx.x; task < n_sites * n_words; task += gridDim.x) {
+        const int* site = sites + 3 * (task / n_words);
+        const int word = words_of_local[task % n_words];
+        const int* start = starts + site[0] * n_local;
+        const int base = base_of[site[0]];
         const int entry = pattern_first[word_pattern[word]];
         const int n_entries = pattern_first[word_pattern[word] + 1] - entry;
         const double* own = entries + site[2] * gradient_step + word_entry[word];
@@ -58,21 +61,24 @@ extern "C" __global__ void groups_adjoint(
     const double* __restrict__ entries, const double* __restrict__ groups,
     double* __restrict__ by_groups, const int* __restrict__ sites,
     const int* __restrict__ channel_start, const int* __restrict__ slot,
-    const int* __restrict__ start, const int* __restrict__ step,
+    const int* __restrict__ starts, const int* __restrict__ step,
     const int* __restrict__ task_group, const int* __restrict__ task_channel,
     const int* __restrict__ task_first, const int* __restrict__ task_word,
     const int* __restrict__ task_role, const int* __restrict__ word_head,
     const int* __restrict__ word_tail, const int* __restrict__ word_pattern,
     const int* __restrict__ word_entry, const int* __restrict__ partner_first,
     const int* __restrict__ partner_row, const int* __restrict__ partner_entry,
-    long long n_sites, long long n_tasks, long long n_structures, long long n_ao,
-    long long n_rows, long long n_local, long long gradient_step)
+    long long n_sites, long long n_tasks, long long n_structures, long long n_groups,
+    long long n_channels, long long n_ao, long long n_rows, long long n_local,
+    long long gradient_step)
 {
     for (long long task = blockIdx.x; task < n_sites * n_tasks; task += gridDim.x) {
         const int* site = sites + 3 * (task / n_tasks);
         const int own = (int)(task % n_tasks);
-        const int group = slot[task_group[own]], channel = task_channel[own];
-        const int low = channel_start[channel], width = channel_start[channel + 1] - low;
+        const int* slots = slot + site[0] * n_groups;
+        const int* from = channel_start + site[0] * (n_channels + 1) + task_channel[own];
+        const int* start = starts + site[0] * n_local;
+        const int group = slots[task_group[own]], low = from[0], width = from[1] - low;
         if (group < 0 || width == 0) continue;
         const double* E = entries + site[2] * gradient_step;
         const long long matrix = n_rows * n_ao;
@@ -81,7 +87,7 @@ extern "C" __global__ void groups_adjoint(
             double total = 0.0;
             for (int u = task_first[own]; u < task_first[own + 1]; u++) {
                 const int w = task_word[u], role = task_role[u];
-                const int other = slot[role ? word_head[w] : word_tail[w]];
+                const int other = slots[role ? word_head[w] : word_tail[w]];
                 if (other < 0) continue;
                 const double* there =
                     groups + ((long long)other * n_structures + site[0]) * matrix + k;
