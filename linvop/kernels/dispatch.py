@@ -18,7 +18,7 @@ from linvop.errors import InputError
 from linvop.kernels.cpu_batches import CpuBatches
 from linvop.kernels.gpu import GpuKernels
 
-__all__ = ["SOURCES", "Device", "compile_source", "device", "kernels_of", "source_text"]
+__all__ = ["SOURCES", "Device", "as_device", "compile_source", "device", "kernels_of", "source_text"]
 
 SOURCES = {
     "groups": ("groups", "parents_adjoint", "matrices_adjoint"),
@@ -74,6 +74,11 @@ def device(name: str) -> Device:
     if name != "gpu":
         raise InputError(f"device: expected 'cpu' or 'gpu', got {name!r}")
     return _gpu()
+
+
+def as_device(which: str | Device) -> Device:
+    r"""A device by its name; one that is given stays."""
+    return which if isinstance(which, Device) else device(which)
 
 
 def kernels_of(array: Any) -> CpuBatches | GpuKernels:

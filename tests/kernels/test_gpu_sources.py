@@ -29,11 +29,6 @@ ATOMS = ((2, 3), (0, 3), (2, 1), (1, 0))
 """Atoms of H and C of the structures of a batch."""
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory):
-    return tmp_path_factory.mktemp("cuda")
-
-
 def kernels_for(kind: str, folder) -> Any:
     """Kernels of a kind: NumPy's, CUDA on the CPU (threads x blocks), or a GPU's."""
     if kind == "numpy":
@@ -49,8 +44,8 @@ def kernels_for(kind: str, folder) -> Any:
 @pytest.fixture(
     params=["numpy", "cuda on cpu 1x1", "cuda on cpu 3x2", pytest.param("cupy", marks=pytest.mark.gpu)]
 )
-def kernels(request, built) -> Any:
-    return kernels_for(request.param, built)
+def kernels(request, cuda_folder) -> Any:
+    return kernels_for(request.param, cuda_folder)
 
 
 def starts_of(atoms) -> tuple[np.ndarray, np.ndarray]:
@@ -226,14 +221,14 @@ def test_nothing_to_do(kernels):
     assert found.shape == (0, plan.row_size)
 
 
-def test_results_do_not_depend_on_the_launch(built):
+def test_results_do_not_depend_on_the_launch(cuda_folder):
     """To the last bit: sums have one order."""
     one = problem("shell", irreps=IRREPS[:3])
     (batch, _, starts), rows = batch_of(one), rows_of(ATOMS, True)
     G = np.random.default_rng(2).normal(size=(len(rows), one.plan.row_size))
     found = []
     for kind in ("cuda on cpu 1x1", "cuda on cpu 4x3"):
-        kernels = kernels_for(kind, built)
+        kernels = kernels_for(kind, cuda_folder)
         found.append([kernels.site_rows(one.plan, batch, starts, rows)])
         found[-1] += kernels.site_rows_adjoint(one.plan, batch, starts, rows, G)
     for x, y in zip(*found, strict=True):
@@ -241,11 +236,11 @@ def test_results_do_not_depend_on_the_launch(built):
 
 
 @pytest.mark.parametrize("summed", [False, True])
-def test_structures_that_are_alike_by_matrix_products(built, summed):
+def test_structures_that_are_alike_by_matrix_products(cuda_folder, summed):
     """What large molecules take: batched products of the library for the groups."""
     if compiler() is None:
         pytest.skip("needs g++ to compile the CUDA sources for the CPU")
-    launcher = HostLauncher(built)
+    launcher = HostLauncher(cuda_folder)
     kernels = GpuKernels(np, launcher, wide=0)
     alike = ((2, 3), (2, 3))
     check_sites(kernels, problem("shell"), summed, alike)
@@ -255,10 +250,10 @@ def test_structures_that_are_alike_by_matrix_products(built, summed):
     assert "groups" in launcher.ran
 
 
-def test_every_kernel_runs_here(built):
+def test_every_kernel_runs_here(cuda_folder):
     if compiler() is None:
         pytest.skip("needs g++ to compile the CUDA sources for the CPU")
-    launcher = HostLauncher(built)
+    launcher = HostLauncher(cuda_folder)
     kernels = GpuKernels(np, launcher)
     check_backwards(kernels, problem("shell"), True, False)
     check_sites(kernels, problem("shell"), True)
