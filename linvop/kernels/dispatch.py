@@ -57,6 +57,10 @@ class Device:
     free_memory: Callable[[], int]
     synchronize: Callable[[], None]
 
+    def __reduce__(self) -> tuple[Callable[[str], Device], tuple[str]]:
+        """Elsewhere it is the device there of this name."""
+        return device, (self.name,)
+
 
 _HOST = Device("cpu", np, CpuBatches(), np.asarray, lambda: 1 << 30, lambda: None)
 

@@ -26,6 +26,7 @@ from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.frame_numbers import frame_numbers_of_errors
 from linvop.io.frames import check_frames, require_state
+from linvop.kernels.dispatch import Device, as_device
 from linvop.models.derivatives import position_derivatives, position_deviations
 from linvop.models.domain import (
     ExtrapolationWarning,
@@ -153,6 +154,7 @@ class PropertyModel:
         chunk: int | None = None,
         checkpoints: str | Path | None = None,
         executor: Any | None = None,
+        device: str | Device = "cpu",
     ) -> PropertyModel:
         r"""Fit to labelled structures.
 
@@ -185,13 +187,18 @@ class PropertyModel:
         executor : distributed.Client, optional
             Whose workers make the rows, in chunks, and merge their triangles
             (`linvop.distributed`).
+        device : {"cpu", "gpu"} or Device
+            Where features are made and, with `chunk`, factored (docs/gpu.md); not with forces.
 
         Raises
         ------
         InputError
-            For bad structures, missing or bad labels, mixed charge or spin, too few frames.
+            For bad structures, missing or bad labels, mixed charge or spin, too few frames; for
+            a GPU that is not there, and for what it does not do.
         """
         self._check_names(keys, units)
+        on = as_device(device)
+        self._check_device_of_fit(on, executor)
         if force_weights is not None and not self.with_forces:
             raise InputError(
                 "force_weights: expected 'forces' among the targets, got "
@@ -215,6 +222,7 @@ class PropertyModel:
         )
         with frame_numbers_of_errors(data.numbers):
             chunks = {"chunk": chunk, "checkpoints": checkpoints, "executor": executor}
+            chunks["device"] = on
             fresh._fit(data, workers, progress, **chunks)
         self.__dict__.update(fresh.__dict__)
         return self
@@ -256,11 +264,13 @@ class PropertyModel:
         progress: Progress | None = None,
         source: str = "frames",
         std: bool = False,
+        device: str | Device = "cpu",
     ) -> list[dict[str, Any]]:
         r"""Predictions in ASE units, one dict a frame.
 
         With `std`, for each target also ``<target>_std``: the standard deviation of a label
-        from its prediction, component by component (`linvop.regression.uncertainty`).
+        from its prediction, component by component (`linvop.regression.uncertainty`). Features
+        and derivatives by V are made on the `device`, "cpu" or "gpu" (docs/gpu.md).
 
         Raises
         ------
@@ -277,7 +287,7 @@ class PropertyModel:
         self._require_fitted()
         frames = check_frames(frames, source=source, species=self.species_)
         arrays = self.predict_arrays(
-            frames, workers=workers, progress=progress, source=source, std=std
+            frames, workers=workers, progress=progress, source=source, std=std, device=device
         )
         stops = np.cumsum([len(a) for a in frames])[:-1]
         of_atoms = {"forces", "forces_std"} if self.with_forces else set()
@@ -297,11 +307,18 @@ class PropertyModel:
         progress: Progress | None = None,
         source: str = "frames",
         std: bool = False,
+        device: str | Device = "cpu",
     ) -> dict[str, np.ndarray]:
         r"""Predictions as ``{target: (n_frames, *shape)}``, forces (n_atoms in all, 3)."""
         self._require_fitted()
+        on = as_device(device)
         if std:
             self._require_std()
+            if on.name != "cpu" and self.with_forces:
+                raise InputError(
+                    f"std: standard deviations of forces are made on the CPU only; leave std out, "
+                    f"or device {on.name!r}"
+                )
         frames = check_frames(frames, source=source, species=self.species_)
         require_state(frames, self.state_, source)
         counts = atom_counts(frames, self.species_)
@@ -322,6 +339,7 @@ class PropertyModel:
                 progress=done,
                 source=source,
                 first=first,
+                device=on,
             )
             chunks.append(values_of_rows(self.targets, self.parts_, rows, counts[chunk], std))
             if self.with_forces:
@@ -333,6 +351,7 @@ class PropertyModel:
                     frames[chunk],
                     workers,
                     std,
+                    on,
                 )
         return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
 
@@ -525,6 +544,17 @@ class PropertyModel:
                 raise InputError(
                     f"keys, units: expected names among {', '.join(names)}, got {name!r}"
                 )
+
+    def _check_device_of_fit(self, on: Device, executor: Any | None) -> None:
+        if on.name == "cpu":
+            return
+        if self.with_forces:
+            raise InputError(
+                f"device {on.name!r}: rows of forces are made on the CPU only; fit with "
+                "device 'cpu', or without forces"
+            )
+        if executor is not None:
+            raise InputError(f"device {on.name!r}: expected no executor, whose workers use CPUs")
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.basis.words import Irrep
+from linvop.conventions import BOHR
+from linvop.features.batched import batches, bytes_needed
 from linvop.features.contractions import SiteFeatures, contracted
+from linvop.features.device_rows import adjoints
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
+from linvop.kernels.dispatch import Device
 from linvop.models.derivatives import position_derivatives, position_deviations
 from linvop.models.linear_part import LinearPart
 from linvop.models.targets import Target
@@ -71,8 +75,11 @@ def forces_of(
     frames: Sequence[Atoms],
     workers: int | None,
     std: bool,
+    device: Device | None = None,
 ) -> dict[str, np.ndarray]:
     r"""``forces`` of checked frames, (n_atoms in all, 3), and with `std` ``forces_std``."""
+    if device is not None and device.name != "cpu":
+        return {"forces": _forces_on(device, features, energy, parts, frames, workers)}
 
     def one(atoms: Atoms) -> np.ndarray:
         V = contracted(features.enumeration, System.from_atoms(atoms, features.enumeration.ao))
@@ -84,3 +91,27 @@ def forces_of(
     with one_thread_each(workers or available_cores()) as pool:
         found = np.concatenate(list(pool.map(one, frames)), axis=1)
     return dict(zip(("forces", "forces_std"), found, strict=False))
+
+
+def _forces_on(
+    device: Device,
+    features: SiteFeatures,
+    energy: Target,
+    parts: Mapping[Irrep, LinearPart],
+    frames: Sequence[Atoms],
+    workers: int | None,
+) -> np.ndarray:
+    """Derivatives by V and S on a device, those of V and S by positions on the CPU's cores."""
+    weights = energy.to_irreps(np.ones((1, *energy.shape)))
+    gradient = {irrep: np.outer(w[0], parts[irrep].coefficients) for irrep, w in weights.items()}
+    forces: list[np.ndarray] = [np.zeros((0, 3))] * len(frames)
+    needed = bytes_needed(features, backwards=True)
+    with one_thread_each(workers or available_cores()) as pool:
+        for chosen, some in batches(
+            device, features.enumeration, frames, needed, workers=workers
+        ):
+            by = adjoints(device, features, some, gradient)
+            found = pool.map(lambda one: -one.by_positions() / BOHR, by)
+            for k, own in zip(chosen.tolist(), found, strict=True):
+                forces[k] = own
+    return np.concatenate(forces)

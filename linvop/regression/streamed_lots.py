@@ -7,13 +7,15 @@ r"""What a streamed fit does with one lot of rows: by itself, so that lots can b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.kernels.dispatch import Device, device
 from linvop.regression.checkpoint import fingerprint
+from linvop.regression.device_streaming import DeviceRowFactor
 from linvop.regression.leave_out import determined, group_buckets, solve_scaled, weighted_blocks
 from linvop.regression.streaming import ColumnSpread, RowFactor
 
@@ -51,6 +53,11 @@ class RowSource(Protocol):
         """Fingerprint of the rows, without making them; of checkpoints."""
         ...
 
+    @property
+    def device(self) -> Device:
+        """Where they are factored."""
+        ...
+
     def lot(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Places of its rows, (b,) int, and the rows, (b, p) float64."""
         ...
@@ -64,10 +71,13 @@ class ArrayRows:
     ----------
     rows : array-like with a shape, (n, p)
     step : int
+    device : Device
+        Where they are factored.
     """
 
     rows: Any
     step: int = 2000
+    device: Device = field(default_factory=lambda: device("cpu"))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -121,7 +131,7 @@ class RowTargets:
 class LotFactor:
     """The triangle of some lots and the spread of their columns."""
 
-    factor: RowFactor
+    factor: RowFactor | DeviceRowFactor
     spread: ColumnSpread
 
 
@@ -186,7 +196,9 @@ class Lots(Protocol):
 def factor_of_lots(source: RowSource, targets: RowTargets, lots: Iterable[int]) -> LotFactor:
     """The triangle of some lots, one after another."""
     p, t, k0 = source.shape[1], targets.y.shape[1], targets.span.shape[1]
-    found = LotFactor(RowFactor(k0 + p + t), ColumnSpread.empty(p))
+    on, width = source.device, k0 + p + t
+    factor = RowFactor(width) if on.name == "cpu" else DeviceRowFactor(width, on.xp)
+    found = LotFactor(factor, ColumnSpread.empty(p))
     for k in lots:
         found = with_lot(found, source, targets, k)
     return found
@@ -206,7 +218,7 @@ def with_lot(found: LotFactor, source: RowSource, targets: RowTargets, k: int) -
 
 
 def merged(a: LotFactor, b: LotFactor) -> LotFactor:
-    """Of the lots of both; neither is changed."""
+    """Of the lots of both, factored on the CPU; neither is changed."""
     factor = RowFactor(len(a.factor.R)).merge(a.factor).merge(b.factor)
     return LotFactor(factor, a.spread.merged(b.spread))
 

@@ -187,13 +187,15 @@ class _Streamed:
                 before = found.factor.n_rows
                 found = with_lot(found, self.source, self.targets, k)
                 self.progress.add(found.factor.n_rows - before)
-                self.state = {
-                    "R": found.factor.R,
-                    "n_rows": np.asarray(found.factor.n_rows),
-                    "factored": np.asarray(k + 1),
-                    **found.spread.arrays(),
-                }
-                self.save()
+                last = k + 1 == self.source.n_lots
+                if self.saved is not None and (last or self.saved.is_due()):
+                    self.state = {
+                        "R": found.factor.R,
+                        "n_rows": np.asarray(found.factor.n_rows),
+                        "factored": np.asarray(k + 1),
+                        **found.spread.arrays(),
+                    }
+                    self.save()
         if found.factor.n_rows != len(self.problem.y):
             raise InputError(f"rows: expected {len(self.problem.y)}, got {found.factor.n_rows}")
         return found

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg.lapack import dgeqrf, dgeqrf_lwork, dtpqrt
 
 from linvop.errors import InputError
 
-__all__ = ["ColumnSpread", "RowFactor"]
+__all__ = ["ColumnSpread", "RowFactor", "Triangle"]
 
 _BLOCK = 64
 """Reflections that dtpqrt applies at once."""
@@ -102,6 +103,20 @@ class ColumnSpread:
         return np.where(active, sd, 1.0) ** power, active
 
 
+class Triangle(Protocol):
+    r"""R of some rows, wherever they were factored."""
+
+    @property
+    def R(self) -> np.ndarray:
+        """(width, width) float64, upper triangular."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """Of how many rows."""
+        ...
+
+
 class RowFactor:
     r"""R of all rows so far, and the spread of their columns.
 
@@ -155,7 +170,7 @@ class RowFactor:
         self.n_rows += len(rows)
         return self
 
-    def merge(self, other: RowFactor) -> RowFactor:
+    def merge(self, other: Triangle) -> RowFactor:
         """Take up the rows of another factor; returns itself."""
         if len(other.R) != len(self.R):
             raise InputError(f"factor: expected {len(self.R)} columns, got {len(other.R)}")

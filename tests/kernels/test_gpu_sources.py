@@ -15,7 +15,7 @@ from linvop.errors import InputError
 from linvop.kernels import reference, reference_adjoint
 from linvop.kernels.batch import Batch
 from linvop.kernels.cpu_batches import CpuBatches
-from linvop.kernels.dispatch import SOURCES, compile_source, device, kernels_of
+from linvop.kernels.dispatch import SOURCES, compile_source, device
 from linvop.kernels.gpu import GpuKernels
 from linvop.kernels.plan import site_plan
 from linvop.kernels.product_plan import ProductPlan, product_plan
@@ -274,10 +274,3 @@ def test_sources_compile_for_a_gpu(source, architecture):
         raise
     for kernel in SOURCES[source]:
         assert f".visible .entry {kernel}(" in found
-
-
-def test_kernels_go_by_the_type_of_an_array():
-    assert isinstance(kernels_of(np.zeros(1)), CpuBatches)
-    with pytest.raises(InputError, match="NumPy's or CuPy's, got list"):
-        kernels_of([0.0])
-
