@@ -160,8 +160,9 @@ def fit_command(
             return
         settings = read_config(config)
         with progress_bar() as progress:
-            given = {"progress": progress, "scheduler": scheduler, "device": device}
-            metrics = run_fit(settings, force=force, **given)
+            metrics = run_fit(
+                settings, force=force, progress=progress, scheduler=scheduler, device=device
+            )
         if json:
             print_json(metrics)
             return

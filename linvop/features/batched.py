@@ -26,7 +26,7 @@ from linvop.orbitals.shells import symbol_of
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["Structures", "batches", "bytes_needed", "on_device"]
+__all__ = ["Structures", "batches", "bytes_needed", "on_device", "shares_of"]
 
 _MOST = 256
 """Structures in a batch: enough for a GPU, and few enough that the CPU makes others meanwhile."""
@@ -87,7 +87,7 @@ def on_device(device: Device, species: Sequence[str], each: Sequence[Contracted]
         s: np.asarray([len(one.order.sites[k]) for one in each], np.int64)
         for k, s in enumerate(species)
     }
-    return Structures(each, Batch(*matrices, channels), starts, counts)
+    return Structures(each, Batch(matrices[0], matrices[1], matrices[2], channels), starts, counts)
 
 
 def bytes_needed(features: SiteFeatures, *, backwards: bool = False) -> Callable[[int, int], int]:
@@ -157,7 +157,7 @@ def batches(
     def start(pool: ThreadPoolExecutor, chosen: np.ndarray) -> list[Future[Contracted]]:
         return [pool.submit(make, k) for k in chosen.tolist()]
 
-    shares = _shares(device, enumeration, frames, needed, source, first)
+    shares = shares_of(device, enumeration, frames, needed, source, first)
     with one_thread_each(workers or available_cores()) as pool:
         ahead = start(pool, shares[0]) if shares else []
         for k, chosen in enumerate(shares):
@@ -167,15 +167,15 @@ def batches(
             yield chosen, on_device(device, enumeration.species, each)
 
 
-def _shares(
+def shares_of(
     device: Device,
     enumeration: SiteEnumeration,
     frames: Sequence[Atoms],
     needed: Callable[[int, int], int],
-    source: str,
-    first: int,
+    source: str = "frames",
+    first: int = 0,
 ) -> list[np.ndarray]:
-    """Which frames are together."""
+    r"""Which frames are together in a batch; see `batches`."""
     ao = enumeration.ao
     size = {
         int(z): sum(2 * shell.l + 1 for shell in ao.shells(symbol_of(int(z))))

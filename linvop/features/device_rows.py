@@ -88,8 +88,7 @@ def sites_of(
             continue
         rows = some.sites(s)
         parts = [
-            layout.split(device.to_host(x))
-            for layout, x in _rows(device, features, some, s, rows)
+            layout.split(device.to_host(x)) for layout, x in _rows(device, features, some, s, rows)
         ]
         ends = np.cumsum(some.n_sites[s])[:-1]
         for irrep in features.irreps:
@@ -180,7 +179,9 @@ def pairs_of(
             numbers.append(n)
             atoms.append(a)
         counts = np.asarray([len(n) for n in numbers], np.int64)
-        pairs = np.column_stack([np.repeat(np.arange(len(counts)), counts), np.concatenate(numbers)])
+        pairs = np.column_stack(
+            [np.repeat(np.arange(len(counts)), counts), np.concatenate(numbers)]
+        )
         if both:  # either order, one after the other: they are summed
             pairs = np.stack([pairs, pairs[:, [0, 2, 1]]], axis=1).reshape(-1, 3)
         starts = some.shell_start[s1], some.shell_start[s2]

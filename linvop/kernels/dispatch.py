@@ -18,7 +18,16 @@ from linvop.errors import InputError
 from linvop.kernels.cpu_batches import CpuBatches
 from linvop.kernels.gpu import GpuKernels
 
-__all__ = ["SOURCES", "Device", "as_device", "compile_source", "device", "kernels_of", "source_text"]
+__all__ = [
+    "SOURCES",
+    "Device",
+    "as_device",
+    "compile_source",
+    "describe",
+    "device",
+    "kernels_of",
+    "source_text",
+]
 
 SOURCES = {
     "groups": ("groups", "parents_adjoint", "matrices_adjoint"),
@@ -83,6 +92,21 @@ def device(name: str) -> Device:
 def as_device(which: str | Device) -> Device:
     r"""A device by its name; one that is given stays."""
     return which if isinstance(which, Device) else device(which)
+
+
+def describe(on: Device) -> dict[str, str]:
+    r"""A GPU and what drives it; nothing of the CPU."""
+    if on.xp is np:
+        return {}
+    runtime = on.xp.cuda.runtime
+    properties = runtime.getDeviceProperties(on.xp.cuda.Device().id)
+    return {
+        "GPU": properties["name"].decode(),
+        "memory": f"{properties['totalGlobalMem'] / 1e9:.0f} GB",
+        "driver": str(runtime.driverGetVersion()),
+        "CUDA": str(runtime.runtimeGetVersion()),
+        "cupy": on.xp.__version__,
+    }
 
 
 def kernels_of(array: Any) -> CpuBatches | GpuKernels:
@@ -166,7 +190,7 @@ def _gpu() -> Device:
         if shared > max(_STATIC_SHARED, one.max_dynamic_shared_size_bytes):
             one.max_dynamic_shared_size_bytes = shared
         given = [x if isinstance(x, cupy.ndarray) else np.int64(x) for x in arguments]
-        one((blocks,), (threads,), given, shared_mem=shared)
+        one((blocks,), (threads,), tuple(given), shared_mem=shared)
 
     def free_memory() -> int:
         return int(cupy.cuda.runtime.memGetInfo()[0]) + cupy.get_default_memory_pool().free_bytes()

@@ -8,6 +8,7 @@ writes, and batched matrix products of the vendor's library do it.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +118,7 @@ def put_back(
 def _levels_back(made: GroupTables) -> list[tuple[int, int]]:
     """Ranges of steps, children in the last level first."""
     bounds = made.level_steps.tolist()
-    ranges = list(zip(bounds[:-1], bounds[1:], strict=True))
+    ranges = list(pairwise(bounds))
     return [(low, high) for low, high in reversed(ranges) if high > low]
 
 

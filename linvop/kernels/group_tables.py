@@ -84,9 +84,7 @@ def group_tables(plan: WordPlan) -> GroupTables:
     return GroupTables(**{k: np.ascontiguousarray(x, np.int32) for k, x in found.items()})
 
 
-def _gathered(
-    items: np.ndarray, *keys: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gathered(items: np.ndarray, *keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct keys in order, where the items of each start, and the items."""
     order = np.lexsort(keys[::-1])
     table = np.column_stack(keys)[order].reshape(-1, len(keys))

@@ -77,7 +77,12 @@ class Launcher:
         if key not in self._kept:
             made = make(plan)
             copies = {name: self.xp.asarray(x) for name, x in made.arrays.items()}
-            alive = ref(plan, lambda _, kept=self._kept: kept.pop(key, None))
+            kept = self._kept
+
+            def forget(_: Any) -> None:
+                kept.pop(key, None)
+
+            alive = ref(plan, forget)
             self._kept[key] = (alive, made, copies)
         return self._kept[key][1:]
 

@@ -13,6 +13,7 @@ one cut, one tail and one pattern: what they have in common is read once.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 
@@ -132,7 +133,7 @@ class _Blocks:
         self.shapes: dict[tuple, tuple[np.ndarray, list[int], list[int]]] = {}
         ranges = list(zip(plan.output_first.tolist(), plan.output_last.tolist(), strict=True))
         starts = plan.block_outputs.tolist()
-        self.keys = [tuple(ranges[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        self.keys = [tuple(ranges[a:b]) for a, b in pairwise(starts)]
         for key, a, b in zip(self.keys, starts[:-1], starts[1:], strict=True):
             if key not in self.shapes:
                 self.shapes[key] = self._shape(key)
@@ -167,13 +168,13 @@ class _Blocks:
         pattern_of = np.zeros(len(plan.word_channel), np.int64)
         base = np.zeros(len(a), np.int64)
         starts = plan.word_blocks.tolist()
-        for w, (lo, hi) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for w, (lo, hi) in enumerate(pairwise(starts)):
             key = tuple((a[k], b[k], self.keys[k]) for k in range(lo, hi))
             parts = [self.shapes[self.keys[k]][0] for k in range(lo, hi)]
             if key not in numbers:
                 numbers[key] = len(found)
                 shifted = [
-                    part + [rows_i[a[k]], rows_j[b[k]]]
+                    part + np.asarray([rows_i[a[k]], rows_j[b[k]]])
                     for k, part in zip(range(lo, hi), parts, strict=True)
                 ]
                 found.append(np.concatenate([*shifted, np.zeros((0, 2), np.int64)]))

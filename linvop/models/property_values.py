@@ -107,9 +107,7 @@ def _forces_on(
     forces: list[np.ndarray] = [np.zeros((0, 3))] * len(frames)
     needed = bytes_needed(features, backwards=True)
     with one_thread_each(workers or available_cores()) as pool:
-        for chosen, some in batches(
-            device, features.enumeration, frames, needed, workers=workers
-        ):
+        for chosen, some in batches(device, features.enumeration, frames, needed, workers=workers):
             by = adjoints(device, features, some, gradient)
             found = pool.map(lambda one: -one.by_positions() / BOHR, by)
             for k, own in zip(chosen.tolist(), found, strict=True):

@@ -91,7 +91,9 @@ def test_pairs(gpu_device, settings, exchange):
     features = small(resolution="species", **settings).compile_pairs(
         ["H", "C", "O"], ((0, 1), (1, 1)), exchange
     )
-    frames = [molecule(text, np.random.default_rng(k)) for k, text in enumerate(["HCO", "OHH", "CC"])]
+    frames = [
+        molecule(text, np.random.default_rng(k)) for k, text in enumerate(["HCO", "OHH", "CC"])
+    ]
     site = features.pairs.factors.site
     for chosen, batch in batches(gpu_device, site, frames, lambda *_: 1):
         for k, found in zip(chosen.tolist(), pairs_of(gpu_device, features, batch), strict=True):
@@ -111,7 +113,8 @@ def test_batches_fit_the_memory(gpu_device):
     sizes = [[one.channel_start[-1] for one in some.each] for _, some in found]
     assert all(max(own) * len(own) <= 100 for own in sizes)
     assert len(found) > 1
-    assert sum(sizes, []) == sorted(sum(sizes, []), reverse=True)
+    every = [n for own in sizes for n in own]
+    assert every == sorted(every, reverse=True)
     with pytest.raises(InputError, match="f, frame 14: 35 AOs need .* GB on the device"):
         next(batches(tight, site, FRAMES, lambda n_ao, n_atoms: 101, source="f", first=10))
 

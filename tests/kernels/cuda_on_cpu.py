@@ -85,7 +85,6 @@ def _argument(x: Any) -> Any:
     return ctypes.c_longlong(int(x))
 
 
-
 def host_device(folder: Path, threads: int = 1, blocks: int = 1) -> Device:
     """A device like a GPU, with little memory, for what uses kernels."""
     kernels = GpuKernels(np, HostLauncher(folder, threads, blocks))

@@ -42,7 +42,12 @@ def kernels_for(kind: str, folder) -> Any:
 
 
 @pytest.fixture(
-    params=["numpy", "cuda on cpu 1x1", "cuda on cpu 3x2", pytest.param("cupy", marks=pytest.mark.gpu)]
+    params=[
+        "numpy",
+        "cuda on cpu 1x1",
+        "cuda on cpu 3x2",
+        pytest.param("cupy", marks=pytest.mark.gpu),
+    ]
 )
 def kernels(request, cuda_folder) -> Any:
     return kernels_for(request.param, cuda_folder)

@@ -37,9 +37,7 @@ def test_triangles_are_those_of_the_cpu(on, sizes):
     signs = np.where(np.sign(np.diagonal(one.R)) == np.sign(np.diagonal(other.R)), 1.0, -1.0)
     scale = np.linalg.norm(np.concatenate(parts), axis=0)
     known = slice(0, sum(sizes))  # rows beyond are zero
-    np.testing.assert_allclose(
-        ((signs[:, None] * one.R - other.R) / scale)[known], 0.0, atol=1e-12
-    )
+    np.testing.assert_allclose(((signs[:, None] * one.R - other.R) / scale)[known], 0.0, atol=1e-12)
     assert not np.tril(one.R, -1).any()
 
 
@@ -56,7 +54,9 @@ def test_a_state_is_taken_up(on):
     before = DeviceRowFactor(5, on.xp).add(A[:20])
     again = DeviceRowFactor(5, on.xp)
     again.R = before.R
-    np.testing.assert_allclose(np.abs(again.add(A[20:]).R), np.abs(before.add(A[20:]).R), atol=1e-12)
+    np.testing.assert_allclose(
+        np.abs(again.add(A[20:]).R), np.abs(before.add(A[20:]).R), atol=1e-12
+    )
 
 
 def test_bad_rows(on):
