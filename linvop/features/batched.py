@@ -76,7 +76,7 @@ def on_device(device: Device, species: Sequence[str], each: Sequence[Contracted]
     for k in range(3):
         alike = tuple(id(one.matrices[k]) for one in each)
         if alike not in copies:  # in most metrics two or three of them are one
-            there = np.empty((len(each), len(each[0].matrices[k]), n_ao, n_ao))
+            there = np.zeros((len(each), len(each[0].matrices[k]), n_ao, n_ao))
             for own, one in zip(there, each, strict=True):
                 n = one.channel_start[-1]
                 own[:, :n, :n] = one.matrices[k]

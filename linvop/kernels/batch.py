@@ -15,7 +15,7 @@ class Batch:
     r"""K, E and M of many structures (`linvop.features.metric`).
 
     Structures differ in size. Each fills the corner of a square that is as large as the largest
-    needs; what is beyond its own AOs is not read.
+    needs; what is beyond its own AOs is zero.
 
     Attributes
     ----------

@@ -146,7 +146,7 @@ class GpuKernels:
             given = (shell_start, _sites_of(rows), gradient, by_local)
             by_groups = self._by_groups(plan, batch, groups, *given)
             by = (by_first, by_middle)
-            put_back(self._on, plan, batch, shell_start, groups, by_groups, by)
+            put_back(self._on, plan, batch, shell_start, groups, by_groups, by, self._wide)
         return by_local, by_first, by_middle
 
     def _by_groups(

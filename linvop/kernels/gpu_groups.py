@@ -2,8 +2,9 @@ r"""Groups of many structures on a GPU, and their derivatives.
 
 By the kernels of ``cuda/groups.cu``, which take structures of any size in one launch for all groups
 of a level: QM7's molecules have some ten AOs in a channel, so that such a product writes more than
-it computes. Where all structures are alike and channels are wide, it computes more than it
-writes, and batched matrix products of the vendor's library do it.
+it computes. Where channels are wide it computes more than it writes, and batched matrix products
+of the library do it: of structures that are alike, or of one channel of all AOs, which zeros
+fill up to the largest.
 """
 
 from __future__ import annotations
@@ -39,15 +40,12 @@ class Groups(NamedTuple):
         Where a group stands; -1 where it is zero.
     slots_there, n_own : arrays of the device
         The same, and the rows of each structure.
-    by_library : bool
-        Whether matrix products are the library's.
     """
 
     values: Any
     slots: np.ndarray
     slots_there: Any
     n_own: Any
-    by_library: bool
 
 
 def groups_of(
@@ -58,14 +56,11 @@ def groups_of(
     n_own = shell_start[:, -1] - shell_start[:, 0]
     slots = _slots(plan, batch, n_own)
     n_slots, n_rows = int(slots.max(initial=-1)) + 1, int(n_own.max(initial=0))
-    values = device.xp.empty((n_slots, batch.n_structures, n_rows, batch.n_ao))
-    there = device.int32(slots), device.int32(n_own)
-    width = np.diff(batch.channel_start[0]).mean() if batch.n_structures else 0.0
-    found = Groups(values, slots, *there, bool(batch.uniform and width >= wide))
-    if found.by_library:
-        _by_products(device.xp, plan, batch, shell_start, found)
-        return found
-    n_chosen = np.diff(made.level_first).tolist()
+    library = _wide(batch, wide) and (batch.uniform or batch.channel_start.shape[1] == 2)
+    shape = (n_slots, batch.n_structures, n_rows, batch.n_ao)
+    values = device.xp.zeros(shape) if library else device.xp.empty(shape)
+    found = Groups(values, slots, device.int32(slots), device.int32(n_own))
+    n_chosen = np.diff(made.level_first).tolist()[: 1 if library else None]
     tiles = -(-n_rows // 32) * -(-batch.n_ao // 64)
     fixed = (device.int32(batch.channel_start), device.int32(shell_start[:, 0]), found.n_own)
     n_channels = batch.channel_start.shape[1] - 1
@@ -82,6 +77,8 @@ def groups_of(
                 *(batch.first.shape[1], n_rows, batch.n_ao),
             ],
         )
+    if library:
+        _by_products(device.xp, plan, batch, found)
     return found
 
 
@@ -93,9 +90,10 @@ def put_back(
     groups: Groups,
     by_groups: Any,
     by: tuple[Any, Any],
+    wide: int = WIDE,
 ) -> None:
     r"""Add what derivatives by groups say of those by first and middle matrices, `by`."""
-    if groups.by_library:
+    if batch.uniform and _wide(batch, wide):
         _products_back(device.xp, plan, batch, shell_start, groups, by_groups, by)
         return
     made, on = device.tables(plan, "groups", group_tables)
@@ -133,20 +131,19 @@ def _slots(plan: WordPlan, batch: Batch, n_own: np.ndarray) -> np.ndarray:
     return np.where(alive, place, -1)
 
 
-def _by_products(
-    xp: Any, plan: WordPlan, batch: Batch, shell_start: np.ndarray, groups: Groups
-) -> None:
-    """Structures that are alike: one batched product for each group."""
-    rows = slice(int(shell_start[0, 0]), int(shell_start[0, -1]))
-    for g, slot in enumerate(groups.slots[0].tolist()):
-        if slot < 0:
-            continue
+def _wide(batch: Batch, wide: int) -> bool:
+    return batch.n_structures > 0 and np.diff(batch.channel_start, axis=1).mean() >= wide
+
+
+def _by_products(xp: Any, plan: WordPlan, batch: Batch, groups: Groups) -> None:
+    """One batched product for each group that has a parent."""
+    slots = groups.slots.max(axis=0, initial=-1).tolist()
+    for g, slot in enumerate(slots):
         parent, source = int(plan.group_parent[g]), int(plan.group_source[g])
-        if parent < 0:
-            groups.values[slot] = batch.first[:, source, rows]
+        if slot < 0 or parent < 0:
             continue
-        inner = _inner(batch, plan, g)
-        head = groups.values[groups.slots[0, parent]][:, :, inner]
+        inner = _inner(batch, plan, g) if batch.uniform else slice(None)
+        head = groups.values[slots[parent]][:, :, inner]
         xp.matmul(head, batch.middle[:, source, inner], out=groups.values[slot])
 
 

@@ -61,8 +61,10 @@ def starts_of(atoms) -> tuple[np.ndarray, np.ndarray]:
     return starts[:, :4].astype(np.int64), starts[:, 3:].astype(np.int64)
 
 
-def batch_of(one: Problem, xp=np, atoms=ATOMS) -> tuple[Batch, np.ndarray, np.ndarray]:
-    """Random structures with NaN beyond their own AOs, and where shells of H and C start."""
+def batch_of(
+    one: Problem, xp=np, atoms=ATOMS, beyond: float = np.nan
+) -> tuple[Batch, np.ndarray, np.ndarray]:
+    """Random structures, and where shells of H and C start; NaN shows what should not be read."""
     of_h, of_c = starts_of(atoms)
     every = np.concatenate([of_h[:, :-1], of_c], axis=1)
     ranges = one.enumeration.channel_shells
@@ -72,7 +74,7 @@ def batch_of(one: Problem, xp=np, atoms=ATOMS) -> tuple[Batch, np.ndarray, np.nd
     M += M.transpose(0, 1, 3, 2)
     for x in (K, E, M):
         for k, n in enumerate(every[:, -1]):
-            x[k, :, n:] = x[k, :, :, n:] = np.nan
+            x[k, :, n:] = x[k, :, :, n:] = beyond
     return Batch(*(xp.asarray(x) for x in (K, E, M)), channels), of_h, of_c
 
 
@@ -95,11 +97,13 @@ def assert_same(found: Any, expected: np.ndarray) -> None:
     np.testing.assert_allclose(host(found), expected, rtol=0, atol=1e-12 * scale)
 
 
-def check_sites(kernels, one: Problem, summed: bool, atoms=ATOMS) -> None:
+def check_sites(
+    kernels, one: Problem, summed: bool, atoms=ATOMS, beyond: float = np.nan
+) -> None:
     rows = rows_of(atoms, summed)
     given, _, starts = batch_of(one, atoms=atoms)
     expected = ORACLE.site_rows(one.plan, given, starts, rows)
-    given, _, starts = batch_of(one, kernels.xp, atoms)
+    given, _, starts = batch_of(one, kernels.xp, atoms, beyond)
     assert_same(kernels.site_rows(one.plan, given, starts, rows), expected)
 
 
@@ -172,13 +176,15 @@ def test_absent_species_backwards(kernels):
     check_backwards(kernels, one, True, False, ((2, 0), (1, 0)))
 
 
-def check_backwards(kernels, one: Problem, summed: bool, shared: bool, atoms=ATOMS) -> None:
+def check_backwards(
+    kernels, one: Problem, summed: bool, shared: bool, atoms=ATOMS, beyond: float = np.nan
+) -> None:
     rows = rows_of(atoms, summed)
     n_rows = 1 if shared else len(rows)
     G = np.random.default_rng(2).normal(size=(n_rows, one.plan.row_size))
     given, _, starts = batch_of(one, atoms=atoms)
     expected = ORACLE.site_rows_adjoint(one.plan, given, starts, rows, G)
-    given, _, starts = batch_of(one, kernels.xp, atoms)
+    given, _, starts = batch_of(one, kernels.xp, atoms, beyond)
     found = kernels.site_rows_adjoint(one.plan, given, starts, rows, kernels.xp.asarray(G))
     for k, (x, y) in enumerate(zip(found, expected, strict=True)):
         a, b = (host(z) for z in (x, y))
@@ -241,18 +247,23 @@ def test_results_do_not_depend_on_the_launch(cuda_folder):
 
 
 @pytest.mark.parametrize("summed", [False, True])
-def test_structures_that_are_alike_by_matrix_products(cuda_folder, summed):
-    """What large molecules take: batched products of the library for the groups."""
+def test_wide_channels_by_matrix_products(cuda_folder, summed):
+    """What large molecules and plain powers take: the library's products for the groups."""
     if compiler() is None:
         pytest.skip("needs g++ to compile the CUDA sources for the CPU")
-    launcher = HostLauncher(cuda_folder)
+    launcher, alike = HostLauncher(cuda_folder), ((2, 3), (2, 3))
     kernels = GpuKernels(np, launcher, wide=0)
-    alike = ((2, 3), (2, 3))
-    check_sites(kernels, problem("shell"), summed, alike)
+    check_sites(kernels, problem("shell", kappa=4), summed, alike)
     check_backwards(kernels, problem("species", kappa=4), summed, False, alike)
-    assert "groups" not in launcher.ran
-    check_sites(kernels, problem("shell"), summed)  # but not where structures differ
-    assert "groups" in launcher.ran
+    assert launcher.ran.count("groups") == 2  # V alone
+    assert "parents_adjoint" not in launcher.ran
+    # One channel of all AOs, filled up by zeros; several channels of other widths are not.
+    check_sites(kernels, problem("total", kappa=5), summed, beyond=0.0)
+    assert launcher.ran.count("groups") == 3
+    check_backwards(kernels, problem("total", kappa=5), summed, False, beyond=0.0)
+    assert "parents_adjoint" in launcher.ran
+    check_sites(kernels, problem("shell"), summed)
+    assert launcher.ran.count("groups") == 6
 
 
 def test_every_kernel_runs_here(cuda_folder):
