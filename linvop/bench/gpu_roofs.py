@@ -111,7 +111,8 @@ def contraction_rows(
                 kernels.site_rows(plan, batch.batch, batch.shell_start[s], batch.sums(s))
 
     cubes = [_padded(on, batch) for batch in some]
-    of_cubes = sum(4.0 * len(x) * x.shape[1] ** 3 for x in cubes)
+    sizes = [one.channel_start[-1] for batch in some for one in batch.each]
+    of_cubes = sum(4.0 * float(n) ** 3 for n in sizes)
     rows = []
     for what, function, flops, data in (
         ("halves of words", halves, operations, moved),
@@ -120,7 +121,11 @@ def contraction_rows(
         seconds = timed(on, function, rounds)
         rows.append(_row(what, seconds, flops, data, roofs.seconds(flops, data) / seconds))
     seconds = timed(on, lambda: [on.xp.matmul(on.xp.matmul(x, x), x) for x in cubes], rounds)
-    rows.append(_row("V^3", seconds, of_cubes, 0.0, of_cubes / roofs.rate / seconds))
+    alike = on.xp.ones((len(sizes), *2 * [round(float(np.mean(sizes)))]))
+    out = on.xp.empty_like(alike)
+    product = timed(on, partial(on.xp.matmul, alike, alike, out=out), rounds)
+    rate = 2.0 * len(sizes) * alike.shape[1] ** 3 / product
+    rows.append(_row("V^3, whole matrices", seconds, of_cubes, 0.0, of_cubes / rate / seconds))
     return rows
 
 

@@ -2,7 +2,7 @@ r"""Structures of a batch side by side in one array, each in its own channel ord
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,15 @@ class Batch:
         Arrays of one device; they may be one and the same.
     channel_start : (n_structures, n_channels + 1) int64
         First AO of each channel, of each structure; always NumPy's.
+    kept : dict
+        What kernels make of the layout, once for all that they do with the batch.
     """
 
     local: Any
     first: Any
     middle: Any
     channel_start: np.ndarray
+    kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def n_structures(self) -> int:

@@ -114,12 +114,15 @@ class GpuKernels:
         """Results of rows (structure, i, j, n)."""
         on = self._on
         tables, there = on.tables(plan, "words", word_tables)
-        i, j = on.local(starts[0], tables.widths_i), on.local(starts[1], tables.widths_j)
+        i, j = (
+            on.local(batch, starts[0], tables.widths_i),
+            on.local(batch, starts[1], tables.widths_j),
+        )
         out = self.xp.empty((len(at), plan.row_size))
         n_tiles = len(tables.tile_first) - 1
         arguments = [
             *(batch.local, heads.values, tails.values, out, on.int32(at)),
-            *(on.int32(batch.channel_start), heads.slots_there, tails.slots_there),
+            *(on.channels(batch), heads.slots_there, tails.slots_there),
             *(i.base, i.start, i.step, j.base, j.start, j.step),
             *(there[name] for name in _PLAN),
             *(len(at), n_tiles, batch.n_structures, heads.slots.shape[1]),
@@ -163,7 +166,7 @@ class GpuKernels:
         on, n = self._on, len(gradient)
         tables, there = on.tables(plan, "words", word_tables)
         made, turned = on.tables(plan, "adjoint", lambda _: word_adjoint_tables(tables))
-        local = on.local(shell_start, tables.widths_i)
+        local = on.local(batch, shell_start, tables.widths_i)
         n_entries = int(tables.word_entry[-1])
         entries = self.xp.empty((n, n_entries))
         terms = (turned[name] for name in ("entry_first", "place", "value"))
@@ -179,7 +182,7 @@ class GpuKernels:
         partners = ("partner_first", "partner_row", "partner_entry")
         n_tasks = len(made.task_group)
         arguments = [
-            *(entries, groups.values, by_groups, where, on.int32(batch.channel_start)),
+            *(entries, groups.values, by_groups, where, on.channels(batch)),
             *(groups.slots_there, local.start, local.step),
             *(turned[name] for name in tasks),
             *(there[name] for name in of_words),

@@ -59,10 +59,11 @@ def groups_of(
     library = _wide(batch, wide) and (batch.uniform or batch.channel_start.shape[1] == 2)
     shape = (n_slots, batch.n_structures, n_rows, batch.n_ao)
     values = device.xp.zeros(shape) if library else device.xp.empty(shape)
-    found = Groups(values, slots, device.int32(slots), device.int32(n_own))
+    base, own = device.own(batch, shell_start)
+    found = Groups(values, slots, device.int32(slots), own)
     n_chosen = np.diff(made.level_first).tolist()[: 1 if library else None]
     tiles = -(-n_rows // 32) * -(-batch.n_ao // 64)
-    fixed = (device.int32(batch.channel_start), device.int32(shell_start[:, 0]), found.n_own)
+    fixed = (device.channels(batch), base, own)
     n_channels = batch.channel_start.shape[1] - 1
     for first, n in zip(made.level_first.tolist(), n_chosen, strict=False):
         device.run(
@@ -99,7 +100,8 @@ def put_back(
     made, on = device.tables(plan, "groups", group_tables)
     n_structures, n_groups = groups.slots.shape
     n_channels = batch.channel_start.shape[1] - 1
-    channels = device.int32(batch.channel_start)
+    channels = device.channels(batch)
+    base, _ = device.own(batch, shell_start)
     sizes = (n_groups, n_channels, batch.first.shape[1], groups.values.shape[2], batch.n_ao)
     steps = [on[name] for name in ("step_parent", "step_channel", "step_first", "step_child")]
     for low, high in _levels_back(made):
@@ -108,7 +110,7 @@ def put_back(
         device.run("groups", "parents_adjoint", n_structures * (high - low), 0, arguments)
     n = len(made.end_source)
     ends = [on[name] for name in ("end_source", "end_channel", "end_first", "end_child")]
-    arguments = [groups.values, by_groups, *by, channels, device.int32(shell_start[:, 0])]
+    arguments = [groups.values, by_groups, *by, channels, base]
     arguments += [groups.n_own, groups.slots_there, *ends, on["parent"], n_structures, n, *sizes]
     device.run("groups", "matrices_adjoint", n_structures * n, 0, arguments)
 

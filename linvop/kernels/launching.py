@@ -8,6 +8,8 @@ from weakref import ref
 
 import numpy as np
 
+from linvop.kernels.batch import Batch
+
 __all__ = ["THREADS", "Launch", "Launcher", "Local"]
 
 THREADS = 128
@@ -86,10 +88,34 @@ class Launcher:
             self._kept[key] = (alive, made, copies)
         return self._kept[key][1:]
 
-    def local(self, shell_start: np.ndarray, widths: np.ndarray) -> Local:
+    def channels(self, batch: Batch) -> Any:
+        """First AOs of the channels of all structures."""
+        return self._once(batch, "channels", batch.channel_start, self.int32)
+
+    def own(self, batch: Batch, shell_start: np.ndarray) -> tuple[Any, Any]:
+        """First AO of a species in each structure, and how many AOs of it there are."""
+
+        def make(start: np.ndarray) -> tuple[Any, Any]:
+            return self.int32(start[:, 0]), self.int32(start[:, -1] - start[:, 0])
+
+        return self._once(batch, "own", shell_start, make)
+
+    def local(self, batch: Batch, shell_start: np.ndarray, widths: np.ndarray) -> Local:
         """Local rows of a species with shells of these widths, in each structure."""
-        within = np.concatenate([*(np.arange(w) for w in widths), np.zeros(0, np.int64)])
-        start = np.repeat(shell_start[:, :-1] - shell_start[:, :1], widths, axis=1) + within
-        step = np.repeat(widths, widths)
-        base = self.int32(shell_start[:, 0])
-        return Local(base, self.int32(start), self.int32(step), int(widths.sum()))
+
+        def make(first: np.ndarray) -> Local:
+            within = np.concatenate([*(np.arange(w) for w in widths), np.zeros(0, np.int64)])
+            start = np.repeat(first[:, :-1] - first[:, :1], widths, axis=1) + within
+            step = self.int32(np.repeat(widths, widths))
+            base, _ = self.own(batch, shell_start)
+            return Local(base, self.int32(start), step, int(widths.sum()))
+
+        return self._once(batch, "local", shell_start, make)
+
+    @staticmethod
+    def _once(batch: Batch, kind: str, layout: np.ndarray, make: Callable[..., Any]) -> Any:
+        """What is made of a layout, kept with it so that no other array gets its number."""
+        key = kind, id(layout)
+        if key not in batch.kept:
+            batch.kept[key] = layout, make(layout)
+        return batch.kept[key][1]

@@ -34,7 +34,7 @@ def test_every_figure(gpu_device, monkeypatch):
         assert row["over one core"] > 0
     kinds = [row["what"] for row in tables["gpu-features"].rows]
     assert sum(what.startswith("derivatives") for what in kinds) == 2
-    assert [row["what"] for row in tables["gpu-contractions"].rows][-1] == "V^3"
+    assert [row["what"] for row in tables["gpu-contractions"].rows][-1] == "V^3, whole matrices"
     assert all(row["of the roof"] > 0 for row in tables["gpu-contractions"].rows)
     assert tables["gpu-tsqr"].rows[0]["times as fast as the whole"] == 1
     assert "e-1" in tables["gpu-tsqr"].notes[1]

@@ -97,9 +97,7 @@ def assert_same(found: Any, expected: np.ndarray) -> None:
     np.testing.assert_allclose(host(found), expected, rtol=0, atol=1e-12 * scale)
 
 
-def check_sites(
-    kernels, one: Problem, summed: bool, atoms=ATOMS, beyond: float = np.nan
-) -> None:
+def check_sites(kernels, one: Problem, summed: bool, atoms=ATOMS, beyond: float = np.nan) -> None:
     rows = rows_of(atoms, summed)
     given, _, starts = batch_of(one, atoms=atoms)
     expected = ORACLE.site_rows(one.plan, given, starts, rows)
