@@ -15,6 +15,8 @@ import numpy as np
 from linvop.kernels.dispatch import Device, source_text
 from linvop.kernels.gpu import GpuKernels
 
+from .strict_arrays import Boxed, strict
+
 HEADER = Path(__file__).with_name("cuda_on_cpu.hpp")
 
 
@@ -77,6 +79,8 @@ class HostLauncher:
 
 
 def _argument(x: Any) -> Any:
+    if isinstance(x, Boxed):
+        x = x.inside
     if isinstance(x, np.ndarray):
         assert x.dtype in (np.float64, np.int32), x.dtype
         assert x.flags.c_contiguous
@@ -87,5 +91,5 @@ def _argument(x: Any) -> Any:
 
 def host_device(folder: Path, threads: int = 1, blocks: int = 1) -> Device:
     """A device like a GPU, with little memory, for what uses kernels."""
-    kernels = GpuKernels(np, HostLauncher(folder, threads, blocks))
-    return Device("gpu", np, kernels, np.asarray, lambda: 1 << 26, lambda: None)
+    kernels = GpuKernels(strict, HostLauncher(folder, threads, blocks))
+    return Device("gpu", strict, kernels, Boxed.get, lambda: 1 << 26, lambda: None)

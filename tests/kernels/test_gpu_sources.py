@@ -22,6 +22,7 @@ from linvop.kernels.product_plan import ProductPlan, product_plan
 
 from .conftest import AO, IRREPS, SPECIES, Problem, problem
 from .cuda_on_cpu import HostLauncher, compiler
+from .strict_arrays import strict
 
 ORACLE = CpuBatches(reference, reference_adjoint)
 
@@ -38,7 +39,7 @@ def kernels_for(kind: str, folder) -> Any:
     if compiler() is None:
         pytest.skip("needs g++ to compile the CUDA sources for the CPU")
     threads, blocks = (int(x) for x in kind.removeprefix("cuda on cpu ").split("x"))
-    return GpuKernels(np, HostLauncher(folder, threads, blocks))
+    return GpuKernels(strict, HostLauncher(folder, threads, blocks))
 
 
 @pytest.fixture(
@@ -233,15 +234,15 @@ def test_nothing_to_do(kernels):
 def test_results_do_not_depend_on_the_launch(cuda_folder):
     """To the last bit: sums have one order."""
     one = problem("shell", irreps=IRREPS[:3])
-    (batch, _, starts), rows = batch_of(one), rows_of(ATOMS, True)
-    G = np.random.default_rng(2).normal(size=(len(rows), one.plan.row_size))
+    (batch, _, starts), rows = batch_of(one, strict), rows_of(ATOMS, True)
+    G = strict.asarray(np.random.default_rng(2).normal(size=(len(rows), one.plan.row_size)))
     found = []
     for kind in ("cuda on cpu 1x1", "cuda on cpu 4x3"):
         kernels = kernels_for(kind, cuda_folder)
         found.append([kernels.site_rows(one.plan, batch, starts, rows)])
         found[-1] += kernels.site_rows_adjoint(one.plan, batch, starts, rows, G)
     for x, y in zip(*found, strict=True):
-        np.testing.assert_array_equal(x, y)
+        np.testing.assert_array_equal(host(x), host(y))
 
 
 @pytest.mark.parametrize("summed", [False, True])
@@ -250,7 +251,7 @@ def test_wide_channels_by_matrix_products(cuda_folder, summed):
     if compiler() is None:
         pytest.skip("needs g++ to compile the CUDA sources for the CPU")
     launcher, alike = HostLauncher(cuda_folder), ((2, 3), (2, 3))
-    kernels = GpuKernels(np, launcher, wide=0)
+    kernels = GpuKernels(strict, launcher, wide=0)
     check_sites(kernels, problem("shell", kappa=4), summed, alike)
     check_backwards(kernels, problem("species", kappa=4), summed, False, alike)
     assert launcher.ran.count("groups") == 2  # V alone
@@ -268,7 +269,7 @@ def test_every_kernel_runs_here(cuda_folder):
     if compiler() is None:
         pytest.skip("needs g++ to compile the CUDA sources for the CPU")
     launcher = HostLauncher(cuda_folder)
-    kernels = GpuKernels(np, launcher)
+    kernels = GpuKernels(strict, launcher)
     check_backwards(kernels, problem("shell"), True, False)
     check_sites(kernels, problem("shell"), True)
     test_products(kernels)
