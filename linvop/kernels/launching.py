@@ -60,6 +60,8 @@ class Launcher:
         self, source: str, kernel: str, blocks: int, shared: int, arguments: Sequence[Any]
     ) -> None:
         """Launch over `blocks` tasks; kernels take as many as there are blocks for in turn."""
+        if blocks >= 1 << 31:  # kernels count tasks in 32 bits
+            raise OverflowError(f"{kernel}: {blocks} tasks; expected batches of fewer structures")
         if blocks:
             self._launch(source, kernel, min(blocks, _MOST_BLOCKS), THREADS, shared, arguments)
 

@@ -223,8 +223,8 @@ def _most(n_entries: int, rows_i: int, rows_j: int) -> int:
 
 
 def _doubles(words: int, n_entries: int, rows_i: int, rows_j: int) -> int:
-    """Sums of the entries, and the tile's heads and tail."""
-    return words * n_entries + (words * rows_i + rows_j) * (TILE_K + 1)
+    """Sums of the entries and their rows (two int32), the tile's heads and tail, and its steps."""
+    return 2 * words * n_entries + (words * rows_i + rows_j) * (TILE_K + 1) + TILE_K
 
 
 def _int32(x: np.ndarray) -> np.ndarray:

@@ -33,13 +33,14 @@ extern "C" __global__ void groups(
     extern __shared__ double linvop_shared[];
     double* left = linvop_shared;
     double* right = left + TILE_R * (TILE_K + 1);
-    const long long tiles_j = (n_ao + TILE_J - 1) / TILE_J;
-    const long long tiles = tiles_j * ((n_rows + TILE_R - 1) / TILE_R);
-    for (long long task = blockIdx.x; task < n_structures * n_chosen * tiles; task += gridDim.x) {
-        const long long b = task / tiles / n_chosen;
-        const int g = chosen[task / tiles % n_chosen];
-        const int r0 = (int)(task % tiles / tiles_j) * TILE_R;
-        const int j0 = (int)(task % tiles % tiles_j) * TILE_J;
+    const unsigned tiles_j = (unsigned)((n_ao + TILE_J - 1) / TILE_J), each = (unsigned)n_chosen;
+    const unsigned tiles = tiles_j * (unsigned)((n_rows + TILE_R - 1) / TILE_R);
+    const unsigned tasks = (unsigned)n_structures * each * tiles;
+    for (unsigned task = blockIdx.x; task < tasks; task += gridDim.x) {
+        const unsigned item = task / tiles, tile = task % tiles;
+        const long long b = item / each;
+        const int g = chosen[item % each];
+        const int r0 = (int)(tile / tiles_j) * TILE_R, j0 = (int)(tile % tiles_j) * TILE_J;
         const int* start = channel_start + b * (n_channels + 1);
         const int own = slot[b * n_groups + g], rows = n_own[b], columns = start[n_channels];
         if (own < 0 || r0 >= rows || j0 >= columns) continue;
@@ -60,10 +61,11 @@ extern "C" __global__ void groups(
         for (int k0 = 0; k0 < width; k0 += TILE_K) {
             const int n_k = width - k0 < TILE_K ? width - k0 : TILE_K;
             __syncthreads();
-            for (int x = threadIdx.x; x < TILE_R * n_k; x += blockDim.x) {
-                const int r = x / n_k, k = x % n_k;
-                left[r * (TILE_K + 1) + k] =
-                    r0 + r < rows ? P[(r0 + r) * n_ao + low + k0 + k] : 0.0;
+            for (int x = threadIdx.x; x < TILE_R * TILE_K; x += blockDim.x) {
+                const int r = x / TILE_K, k = x % TILE_K;
+                if (k < n_k)
+                    left[r * (TILE_K + 1) + k] =
+                        r0 + r < rows ? P[(r0 + r) * n_ao + low + k0 + k] : 0.0;
             }
             for (int x = threadIdx.x; x < TILE_J * n_k; x += blockDim.x) {
                 const int k = x / TILE_J, j = x % TILE_J;
@@ -102,8 +104,9 @@ extern "C" __global__ void parents_adjoint(
     long long task_low, long long n_tasks, long long n_groups, long long n_channels,
     long long n_sources, long long n_rows, long long n_ao)
 {
-    for (long long task = blockIdx.x; task < n_structures * n_tasks; task += gridDim.x) {
-        const long long b = task / n_tasks, own = task_low + task % n_tasks;
+    const unsigned each = (unsigned)n_tasks, tasks = (unsigned)n_structures * each;
+    for (unsigned task = blockIdx.x; task < tasks; task += gridDim.x) {
+        const long long b = task / each, own = task_low + task % each;
         const int* start = channel_start + b * (n_channels + 1);
         const int low = start[task_channel[own]];
         const int width = start[task_channel[own] + 1] - low, columns = start[n_channels];
@@ -137,8 +140,9 @@ extern "C" __global__ void matrices_adjoint(
     long long n_groups, long long n_channels, long long n_sources, long long n_rows,
     long long n_ao)
 {
-    for (long long task = blockIdx.x; task < n_structures * n_tasks; task += gridDim.x) {
-        const long long b = task / n_tasks, own = task % n_tasks;
+    const unsigned each = (unsigned)n_tasks, tasks = (unsigned)n_structures * each;
+    for (unsigned task = blockIdx.x; task < tasks; task += gridDim.x) {
+        const long long b = task / each, own = task % each;
         const int* start = channel_start + b * (n_channels + 1);
         const int columns = start[n_channels], channel = task_channel[own];
         const long long matrix = (b * n_sources + task_source[own]) * n_ao * n_ao;

@@ -61,9 +61,10 @@ extern "C" __global__ void products_adjoint(
 {
     extern __shared__ double linvop_shared[];
     double* own = linvop_shared + threadIdx.x * widest;
-    for (long long task = blockIdx.x; task < n_sites * n_irreps; task += gridDim.x) {
-        const long long site = task / n_irreps;
-        const int factor = (int)(task % n_irreps);
+    const unsigned each = (unsigned)n_irreps, tasks = (unsigned)n_sites * each;
+    for (unsigned task = blockIdx.x; task < tasks; task += gridDim.x) {
+        const long long site = task / each;
+        const int factor = (int)(task % each);
         const double* A = factors + site * n_factors;
         const double* G = gradient + row_of_site[site] * gradient_step;
         for (int m = 0; m < widest; m++) own[m] = 0.0;

@@ -41,9 +41,10 @@ extern "C" __global__ void words(
 {
     extern __shared__ double linvop_shared[];
     const int pitch = TILE_K + 1;  // odd: neighbouring rows start in other banks
-    for (long long task = blockIdx.x; task < n_rows * n_tiles; task += gridDim.x) {
-        const long long row = task / n_tiles;
-        const int tile = (int)(task % n_tiles);
+    const int n_i = (int)local_i, n_j = (int)local_j;
+    const unsigned tiles = (unsigned)n_tiles, tasks = (unsigned)n_rows * tiles;
+    for (unsigned task = blockIdx.x; task < tasks; task += gridDim.x) {
+        const unsigned row = task / tiles, tile = task % tiles;
         const int first = tile_first[tile], n_words = tile_first[tile + 1] - first;
         const int pattern = word_pattern[first];
         const int entry = pattern_first[pattern];
@@ -51,16 +52,16 @@ extern "C" __global__ void words(
         const int n_items = n_words * n_entries;
         const int structure = rows[4 * row], i = rows[4 * row + 1], j = rows[4 * row + 2];
         const int n_sites = rows[4 * row + 3];
-        const int* start_i = starts_i + structure * local_i;
-        const int* start_j = starts_j + structure * local_j;
+        const int* start_i = starts_i + structure * n_i;
+        const int* start_j = starts_j + structure * n_j;
         const int* slots = slot_i + structure * n_groups;
         double* sums = linvop_shared;
         double* tail = sums + n_items;
-        double* head = tail + local_j * pitch;
+        double* head = tail + n_j * pitch;
+        int* pairs = (int*)(head + n_words * n_i * pitch);  // rows of head and tail of each item
+        int* steps = pairs + 2 * n_items;  // site s and column of each step k
 
         __syncthreads();  // the task before may still be read
-        for (int x = threadIdx.x; x < n_items; x += blockDim.x) sums[x] = 0.0;
-
         if (word_head[first] < 0) {
             const int base_i = base_of_i[structure], base_j = base_of_j[structure];
             for (int x = threadIdx.x; x < n_items; x += blockDim.x) {
@@ -81,35 +82,52 @@ extern "C" __global__ void words(
             const int joint = tail_slot < 0 ? 0 : n_sites * width;
             const double* of_tail =
                 tails + ((long long)tail_slot * n_structures + structure) * rows_j * n_ao + low;
+            for (int x = threadIdx.x; x < n_items; x += blockDim.x) {
+                const int e = entry + x % n_entries;
+                pairs[2 * x] = (x / n_entries * n_i + entry_i[e]) * pitch;
+                pairs[2 * x + 1] = entry_j[e] * pitch;
+                sums[x] = 0.0;
+            }
+            if (joint)
+                for (int k = threadIdx.x; k < TILE_K; k += blockDim.x) {
+                    steps[2 * k] = k / width;
+                    steps[2 * k + 1] = k % width;
+                }
             for (int x0 = 0; x0 < joint; x0 += TILE_K) {
                 const int n_k = joint - x0 < TILE_K ? joint - x0 : TILE_K;
                 __syncthreads();
-                for (int x = threadIdx.x; x < local_j * TILE_K; x += blockDim.x) {
+                for (int x = threadIdx.x; x < n_j * TILE_K; x += blockDim.x) {
                     const int p = x / TILE_K, k = x % TILE_K;
-                    if (k >= n_k) continue;
-                    const int s = (x0 + k) / width;
-                    tail[p * pitch + k] =
-                        of_tail[(start_j[p] + (long long)(j + s) * step_j[p]) * n_ao + x0 + k -
-                                s * width];
+                    if (k < n_k)
+                        tail[p * pitch + k] =
+                            of_tail[(start_j[p] + (long long)(j + steps[2 * k]) * step_j[p]) *
+                                        n_ao + steps[2 * k + 1]];
                 }
-                for (int x = threadIdx.x; x < n_words * local_i * TILE_K; x += blockDim.x) {
-                    const int k = x % TILE_K, q = x / TILE_K % (int)local_i;
-                    const int w = x / TILE_K / (int)local_i;
-                    if (k >= n_k) continue;
-                    const int s = (x0 + k) / width, h = slots[word_head[first + w]];
-                    const long long place =
-                        (((long long)h * n_structures + structure) * rows_i + start_i[q] +
-                         (long long)(i + s) * step_i[q]) * n_ao + low + x0 + k - s * width;
-                    head[(w * (int)local_i + q) * pitch + k] = h < 0 ? 0.0 : heads[place];
+                for (int w = 0; w < n_words; w++) {
+                    const int h = slots[word_head[first + w]];
+                    const double* of_head =
+                        heads + ((long long)h * n_structures + structure) * rows_i * n_ao + low;
+                    double* own = head + w * n_i * pitch;
+                    for (int x = threadIdx.x; x < n_i * TILE_K; x += blockDim.x) {
+                        const int q = x / TILE_K, k = x % TILE_K;
+                        if (k < n_k)
+                            own[q * pitch + k] = h < 0 ? 0.0 :
+                                of_head[(start_i[q] + (long long)(i + steps[2 * k]) * step_i[q]) *
+                                            n_ao + steps[2 * k + 1]];
+                    }
                 }
                 __syncthreads();
                 for (int x = threadIdx.x; x < n_items; x += blockDim.x) {
-                    const int w = x / n_entries, e = entry + x % n_entries;
-                    const double* one = head + (w * (int)local_i + entry_i[e]) * pitch;
-                    const double* other = tail + entry_j[e] * pitch;
+                    const double* one = head + pairs[2 * x];
+                    const double* other = tail + pairs[2 * x + 1];
                     double total = 0.0;
                     for (int k = 0; k < n_k; k++) total += one[k] * other[k];
                     sums[x] += total;
+                }
+                for (int k = threadIdx.x; k < TILE_K; k += blockDim.x) {
+                    const int next = x0 + TILE_K + k;
+                    steps[2 * k] = next / width;
+                    steps[2 * k + 1] = next % width;
                 }
             }
         }

@@ -39,9 +39,10 @@ extern "C" __global__ void local_adjoint(
     long long n_words, long long n_sources, long long n_ao, long long n_local,
     long long gradient_step)
 {
-    for (long long task = blockIdx.x; task < n_sites * n_words; task += gridDim.x) {
-        const int* site = sites + 3 * (task / n_words);
-        const int word = words_of_local[task % n_words];
+    const unsigned each = (unsigned)n_words, tasks = (unsigned)n_sites * each;
+    for (unsigned task = blockIdx.x; task < tasks; task += gridDim.x) {
+        const int* site = sites + 3 * (task / each);
+        const int word = words_of_local[task % each];
         const int* start = starts + site[0] * n_local;
         const int base = base_of[site[0]];
         const int entry = pattern_first[word_pattern[word]];
@@ -72,9 +73,10 @@ extern "C" __global__ void groups_adjoint(
     long long n_channels, long long n_ao, long long n_rows, long long n_local,
     long long gradient_step)
 {
-    for (long long task = blockIdx.x; task < n_sites * n_tasks; task += gridDim.x) {
-        const int* site = sites + 3 * (task / n_tasks);
-        const int own = (int)(task % n_tasks);
+    const unsigned each = (unsigned)n_tasks, tasks = (unsigned)n_sites * each;
+    for (unsigned task = blockIdx.x; task < tasks; task += gridDim.x) {
+        const int* site = sites + 3 * (task / each);
+        const int own = (int)(task % each);
         const int* slots = slot + site[0] * n_groups;
         const int* from = channel_start + site[0] * (n_channels + 1) + task_channel[own];
         const int* start = starts + site[0] * n_local;
