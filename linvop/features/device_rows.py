@@ -36,20 +36,28 @@ def structure_rows_on(
     progress: Progress | None = None,
     source: str = "frames",
     first: int = 0,
+    then: Callable[[np.ndarray, Structures], None] | None = None,
 ) -> dict[Irrep, np.ndarray]:
-    r"""Structure features of many frames; see `linvop.features.design.structure_rows`."""
+    r"""Structure features of many frames; see `linvop.features.design.structure_rows`.
+
+    `then` is called with the numbers of the frames of each batch and the batch, for derivatives by
+    the matrices that are there already.
+    """
     n = len(frames)
     rows = {
         irrep: np.zeros((n, 2 * irrep[0] + 1, features.n_columns(irrep)))
         for irrep in features.irreps
     }
     done = 0
-    given = (device, features.enumeration, frames, bytes_needed(features))
+    needed = bytes_needed(features, backwards=then is not None)
+    given = (device, features.enumeration, frames, needed)
     for chosen, some in batches(*given, workers=workers, source=source, first=first):
         for there, column, values in structures_of(device, features, some):
             for irrep, x in values.items():
                 width = slice(column[irrep], column[irrep] + x.shape[2])
                 rows[irrep][chosen[there], :, width] = x
+        if then is not None:
+            then(chosen, some)
         done += len(chosen)
         if progress is not None:
             progress(done, n)

@@ -172,6 +172,12 @@ def _gpu() -> Device:
         raise InputError(f"device 'gpu': no CUDA device can be used here: {error}") from error
     if not count:
         raise InputError("device 'gpu': no CUDA device here")
+    try:  # whether the libraries that CuPy loads at first use are there
+        one = cupy.ones((2, 2))
+        cupy.linalg.qr(one @ one, mode="r")
+    except (ImportError, OSError, RuntimeError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"device 'gpu': CuPy cannot work with this GPU: {text}") from error
     kernels: dict[tuple[str, str], Any] = {}
 
     def launch(

@@ -20,7 +20,7 @@ import numpy as np
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.basis import Basis
-from linvop.features.contractions import contracted
+from linvop.features.contractions import SiteFeatures, contracted
 from linvop.features.design import Progress, structure_rows
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
@@ -38,7 +38,7 @@ from linvop.models.force_fit import FORCE_WEIGHT, checked_weight
 from linvop.models.linear_part import LinearPart
 from linvop.models.metrics import errors
 from linvop.models.property_training import trained
-from linvop.models.property_values import forces_of, values_of_rows
+from linvop.models.property_values import forces_of, rows_and_forces_on, values_of_rows
 from linvop.models.targets import FORCES, Target, as_targets
 from linvop.models.training import (
     TrainingSet,
@@ -332,27 +332,19 @@ class PropertyModel:
                 if progress is not None:
                     progress(first + k, len(frames))
 
-            rows = structure_rows(
-                features,
-                frames[chunk],
-                workers=workers,
-                progress=done,
-                source=source,
-                first=first,
-                device=on,
-            )
-            chunks.append(values_of_rows(self.targets, self.parts_, rows, counts[chunk], std))
-            if self.with_forces:
-                energy = self._target("energy")
-                chunks[-1] |= forces_of(
-                    self.basis.compile(self.species_, energy.irreps, "structure"),
-                    energy,
-                    self.parts_["energy"],
-                    frames[chunk],
-                    workers,
-                    std,
-                    on,
-                )
+            some, more = frames[chunk], {}
+            given: dict[str, Any] = {"workers": workers, "progress": done}
+            given |= {"source": source, "first": first}
+            if not self.with_forces:
+                rows = structure_rows(features, some, device=on, **given)
+            elif on.name == "cpu":
+                rows = structure_rows(features, some, **given)
+                more = forces_of(*self._of_energy(), some, workers, std)
+            else:
+                rows, forces = rows_and_forces_on(on, features, *self._of_energy(), some, **given)
+                more = {"forces": forces}
+            found = values_of_rows(self.targets, self.parts_, rows, counts[chunk], std)
+            chunks.append(found | more)
         return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
 
     def derivatives(
@@ -527,6 +519,12 @@ class PropertyModel:
 
     def _features(self):
         return self.basis.compile(self.species_, self.irreps, "structure")
+
+    def _of_energy(self) -> tuple[SiteFeatures, Target, dict[Irrep, LinearPart]]:
+        """Features, target and coefficients of the energy."""
+        energy = self._target("energy")
+        features = self.basis.compile(self.species_, energy.irreps, "structure")
+        return features, energy, self.parts_["energy"]
 
     def _fitted_constants(self) -> list[str]:
         """Targets to which species add constants that the fit determined."""

@@ -13,9 +13,10 @@ import numpy as np
 
 from linvop.basis.words import Irrep
 from linvop.conventions import BOHR
-from linvop.features.batched import batches, bytes_needed
+from linvop.features.batched import Structures
 from linvop.features.contractions import SiteFeatures, contracted
-from linvop.features.device_rows import adjoints
+from linvop.features.design import Progress
+from linvop.features.device_rows import adjoints, structure_rows_on
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.kernels.dispatch import Device
@@ -26,7 +27,7 @@ from linvop.models.targets import Target
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["forces_of", "values_of_rows"]
+__all__ = ["forces_of", "rows_and_forces_on", "values_of_rows"]
 
 Parts = Mapping[str, Mapping[Irrep, LinearPart]]
 
@@ -75,11 +76,8 @@ def forces_of(
     frames: Sequence[Atoms],
     workers: int | None,
     std: bool,
-    device: Device | None = None,
 ) -> dict[str, np.ndarray]:
     r"""``forces`` of checked frames, (n_atoms in all, 3), and with `std` ``forces_std``."""
-    if device is not None and device.name != "cpu":
-        return {"forces": _forces_on(device, features, energy, parts, frames, workers)}
 
     def one(atoms: Atoms) -> np.ndarray:
         V = contracted(features.enumeration, System.from_atoms(atoms, features.enumeration.ao))
@@ -93,23 +91,57 @@ def forces_of(
     return dict(zip(("forces", "forces_std"), found, strict=False))
 
 
-def _forces_on(
+def rows_and_forces_on(
     device: Device,
     features: SiteFeatures,
+    of_energy: SiteFeatures,
     energy: Target,
     parts: Mapping[Irrep, LinearPart],
     frames: Sequence[Atoms],
-    workers: int | None,
-) -> np.ndarray:
-    """Derivatives by V and S on a device, those of V and S by positions on the CPU's cores."""
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    source: str = "frames",
+    first: int = 0,
+) -> tuple[dict[Irrep, np.ndarray], np.ndarray]:
+    r"""Structure features and forces of checked frames, V made and copied once for both.
+
+    Derivatives by V and S come from the device, those of V and S by positions from the CPU's cores.
+
+    Parameters
+    ----------
+    device : Device
+    features, of_energy : SiteFeatures
+        Of all targets, and of the energy.
+    energy : Target
+    parts : {irrep: LinearPart}
+        Of the energy.
+    frames, workers, progress, source, first
+        As for `linvop.features.design.structure_rows`.
+
+    Returns
+    -------
+    {irrep: (n, 2 lam + 1, p)}, (n_atoms in all, 3) eV/Angstrom
+    """
     weights = energy.to_irreps(np.ones((1, *energy.shape)))
     gradient = {irrep: np.outer(w[0], parts[irrep].coefficients) for irrep, w in weights.items()}
     forces: list[np.ndarray] = [np.zeros((0, 3))] * len(frames)
-    needed = bytes_needed(features, backwards=True)
     with one_thread_each(workers or available_cores()) as pool:
-        for chosen, some in batches(device, features.enumeration, frames, needed, workers=workers):
-            by = adjoints(device, features, some, gradient)
+
+        def then(chosen: np.ndarray, some: Structures) -> None:
+            by = adjoints(device, of_energy, some, gradient)
             found = pool.map(lambda one: -one.by_positions() / BOHR, by)
             for k, own in zip(chosen.tolist(), found, strict=True):
                 forces[k] = own
-    return np.concatenate(forces)
+
+        rows = structure_rows_on(
+            device,
+            features,
+            frames,
+            workers=workers,
+            progress=progress,
+            source=source,
+            first=first,
+            then=then,
+        )
+    return rows, np.concatenate(forces)
