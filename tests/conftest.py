@@ -27,5 +27,5 @@ def gpu_device(request, cuda_folder):
     if request.param == "gpu":
         return device("gpu")
     if compiler() is None:
-        pytest.skip("needs g++ to compile the CUDA sources for the CPU")
+        pytest.skip("needs a g++ that knows C++20, to compile the CUDA sources for the CPU")
     return host_device(cuda_folder)

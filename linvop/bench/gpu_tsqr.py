@@ -27,14 +27,19 @@ def tsqr_table(on: Device, n: int, p: int, roofs: Roofs, rounds: int) -> Table:
     fits = int(on.free_memory() / (8 * p * _COPIES))
     rows = max(2 * p, min(n, fits))
     A = _matrix(on, rows, p)
-    operations = 2.0 * rows * p**2 - 2.0 / 3.0 * p**3
-    whole = timed(on, lambda: on.xp.linalg.qr(A, mode="r"), rounds)
-    found = [_row("the library's QR of the whole", whole, whole, operations, roofs)]
+    whole, n_whole = _whole(on, A, rounds)
+    found = [_row("the library's QR of the whole", whole, whole, (n_whole, p), roofs)]
     for lot in _LOTS:
         seconds = timed(on, partial(_factored, on, A, lot), rounds)
-        found.append(_row(f"lots of {lot} p rows", seconds, whole, operations, roofs))
+        per_row = whole * rows / n_whole
+        found.append(_row(f"lots of {lot} p rows", seconds, per_row, (rows, p), roofs))
     notes = [
-        f"{rows} rows, {p} columns, on the device already; 2 n p^2 - 2 p^3 / 3 operations.",
+        f"{rows} rows, {p} columns, on the device already; 2 n p^2 - 2 p^3 / 3 operations."
+        + (
+            f" The library refuses more than {n_whole} rows: its time is scaled by rows."
+            if n_whole < rows
+            else ""
+        ),
         f"R against the CPU's, {_checked(on):.1e} of the largest element (5000 rows, 100 columns). "
         f"Fits take lots of {LOT} p rows.",
     ]
@@ -55,11 +60,26 @@ def _matrix(on: Device, n: int, p: int) -> Any:
     return A
 
 
+def _whole(on: Device, A: Any, rounds: int) -> tuple[float, int]:
+    """Seconds of the library's QR, and of how many rows: it may refuse more, or lack memory."""
+    n = len(A)
+    while True:
+        try:
+            return timed(on, partial(on.xp.linalg.qr, A[:n], mode="r"), rounds), n
+        except (RuntimeError, MemoryError):
+            if n < 4 * A.shape[1]:
+                raise
+            n //= 2
+
+
 def _row(
-    what: str, seconds: float, whole: float, operations: float, roofs: Roofs
+    what: str, seconds: float, whole: float, shape: tuple[int, int], roofs: Roofs
 ) -> dict[str, Any]:
+    n, p = shape
+    operations = 2.0 * n * p**2 - 2.0 / 3.0 * p**3
     return {
         "what": what,
+        "rows": n,
         "s": seconds,
         "TFLOP/s": operations / seconds / 1e12,
         "of the product rate": operations / seconds / roofs.rate,

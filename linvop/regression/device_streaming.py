@@ -19,7 +19,10 @@ from linvop.errors import InputError
 __all__ = ["LOT", "DeviceRowFactor"]
 
 LOT = 16
-"""Rows that are factored at once, in units of the columns."""
+"""Rows that are factored at once, in units of the columns; where these are many, as few as 2."""
+
+_MOST_BYTES = 8e9
+"""Of such rows, which the library copies a few times."""
 
 
 class DeviceRowFactor:
@@ -32,7 +35,7 @@ class DeviceRowFactor:
     xp : module
         Array module with NumPy's interface.
     lot : int
-        Rows that are factored at once, in units of `width`.
+        Rows that are factored at once, in units of `width`; fewer if they take more than 8 GB.
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class DeviceRowFactor:
         if width < 1:
             raise InputError(f"width: expected at least 1 column, got {width}")
         self.width, self.xp, self.n_rows = width, xp, 0
-        self._lot = lot * width
+        self._lot = min(lot * width, max(2 * width, int(_MOST_BYTES / (8 * width))))
         self._triangle: Any = None
         self._waiting: list[Any] = []
         self._n_waiting = 0

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from linvop.bench import gpu_roofs
 from linvop.bench.cli import app
 from linvop.bench.gpu import measure_gpu
+from linvop.bench.gpu_tsqr import tsqr_table
 from linvop.errors import InputError
 from linvop.kernels import dispatch
 
@@ -38,8 +39,26 @@ def test_every_figure(gpu_device, monkeypatch):
     assert all(row["of the roof"] > 0 for row in tables["gpu-contractions"].rows)
     assert tables["gpu-tsqr"].rows[0]["times as fast as the whole"] == 1
     assert "e-1" in tables["gpu-tsqr"].notes[1]
+    assert "refuses" not in tables["gpu-tsqr"].notes[0]
     assert json.dumps(report.as_dict())
     assert said[0] == "roofs"
+
+
+def test_a_library_that_refuses_the_whole(gpu_device, monkeypatch):
+    """Its time is then that of fewer rows, and the table says so."""
+    qr = gpu_device.xp.linalg.qr
+
+    def small(A, mode):
+        if len(A) > 400 and A.shape[1] == 10:
+            raise MemoryError
+        return qr(A, mode=mode)
+
+    monkeypatch.setattr(gpu_device.xp.linalg, "qr", small)
+    table = tsqr_table(gpu_device, 1000, 10, gpu_roofs.Roofs({8: 1.0}, 1.0), 1)
+    whole, *lots = table.rows
+    assert whole["rows"] == 250
+    assert {row["rows"] for row in lots} == {1000}
+    assert "refuses more than 250 rows" in table.notes[0]
 
 
 def test_without_a_gpu_one_line(monkeypatch):

@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,8 +21,14 @@ from .strict_arrays import Boxed, strict
 HEADER = Path(__file__).with_name("cuda_on_cpu.hpp")
 
 
+@cache
 def compiler() -> str | None:
-    return shutil.which("g++")
+    """A g++ that knows C++20, if there is one."""
+    found = shutil.which("g++")
+    if found is None:
+        return None
+    command = [found, "-std=c++20", "-fsyntax-only", "-x", "c++", str(HEADER)]
+    return found if subprocess.run(command, capture_output=True).returncode == 0 else None
 
 
 class HostLauncher:

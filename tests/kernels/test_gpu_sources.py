@@ -37,7 +37,7 @@ def kernels_for(kind: str, folder) -> Any:
     if kind == "cupy":
         return device("gpu").kernels
     if compiler() is None:
-        pytest.skip("needs g++ to compile the CUDA sources for the CPU")
+        pytest.skip("needs a g++ that knows C++20, to compile the CUDA sources for the CPU")
     threads, blocks = (int(x) for x in kind.removeprefix("cuda on cpu ").split("x"))
     return GpuKernels(strict, HostLauncher(folder, threads, blocks))
 
@@ -249,7 +249,7 @@ def test_results_do_not_depend_on_the_launch(cuda_folder):
 def test_wide_channels_by_matrix_products(cuda_folder, summed):
     """What large molecules and plain powers take: the library's products for the groups."""
     if compiler() is None:
-        pytest.skip("needs g++ to compile the CUDA sources for the CPU")
+        pytest.skip("needs a g++ that knows C++20, to compile the CUDA sources for the CPU")
     launcher, alike = HostLauncher(cuda_folder), ((2, 3), (2, 3))
     kernels = GpuKernels(strict, launcher, wide=0)
     check_sites(kernels, problem("shell", kappa=4), summed, alike)
@@ -267,7 +267,7 @@ def test_wide_channels_by_matrix_products(cuda_folder, summed):
 
 def test_every_kernel_runs_here(cuda_folder):
     if compiler() is None:
-        pytest.skip("needs g++ to compile the CUDA sources for the CPU")
+        pytest.skip("needs a g++ that knows C++20, to compile the CUDA sources for the CPU")
     launcher = HostLauncher(cuda_folder)
     kernels = GpuKernels(strict, launcher)
     check_backwards(kernels, problem("shell"), True, False)
