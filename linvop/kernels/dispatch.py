@@ -194,7 +194,13 @@ def _gpu() -> Device:
                 kernels[source, name] = module.get_function(name)
         one = kernels[source, kernel]
         if shared > max(_STATIC_SHARED, one.max_dynamic_shared_size_bytes):
-            one.max_dynamic_shared_size_bytes = shared
+            try:
+                one.max_dynamic_shared_size_bytes = shared
+            except RuntimeError as error:
+                raise InputError(
+                    f"device 'gpu': an atom with this AO basis needs {shared / 1024:.0f} kB of a "
+                    "GPU's shared memory, more than it has; take device 'cpu' or a smaller basis"
+                ) from error
         given = [x if isinstance(x, cupy.ndarray) else np.int64(x) for x in arguments]
         one((blocks,), (threads,), tuple(given), shared_mem=shared)
 
