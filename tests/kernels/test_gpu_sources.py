@@ -278,7 +278,7 @@ def test_every_kernel_runs_here(cuda_folder):
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))
-@pytest.mark.parametrize("architecture", ["compute_70", "compute_90"])
+@pytest.mark.parametrize("architecture", ["compute_80", "compute_90"])
 def test_sources_compile_for_a_gpu(source, architecture):
     pytest.importorskip("cupy", reason="needs CuPy")
     try:
