@@ -24,6 +24,7 @@ from linvop.io import model_file
 from linvop.io.atomic import atomic_text, check_output
 from linvop.io.frame_numbers import frame_numbers
 from linvop.io.hdf5 import json_safe, refuse_other_kinds
+from linvop.kernels.dispatch import Device, as_device
 from linvop.models.metrics import calibration, errors
 from linvop.models.targets import Target
 from linvop.plotting import Errors, Parity, parity_figure
@@ -107,6 +108,7 @@ def run_fit(
     force: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     scheduler: str | None = None,
+    device: str | Device = "cpu",
 ) -> dict[str, Any]:
     r"""Fit, measure, write.
 
@@ -119,6 +121,8 @@ def run_fit(
         Called with (stage, structures done, structures in all).
     scheduler : str, optional
         Address of a Dask scheduler whose workers make the rows.
+    device : {"cpu", "gpu"} or Device
+        Where features are made.
 
     Returns
     -------
@@ -131,6 +135,7 @@ def run_fit(
         For anything wrong with the input; nothing has been written then.
     """
     check_outputs(config.output, outputs(config), force)
+    on = as_device(device)
     data = fit_data(config)
     model = config.model
 
@@ -152,6 +157,7 @@ def run_fit(
                 chunk=config.chunk,
                 checkpoints=parts,
                 executor=None if scheduler is None else client_of(scheduler),
+                device=on,
             )
         except KeyboardInterrupt:
             if parts is None or not parts.exists():
@@ -177,7 +183,7 @@ def run_fit(
         "leave_one_out": _errors(model, series, "leave one out"),
     }
     if data.test:
-        metrics |= _tested(config, data, series, stage("test structures"))
+        metrics |= _tested(config, data, series, stage("test structures"), on)
     _write(config, metrics, series, force)
     return metrics
 
@@ -187,6 +193,7 @@ def _tested(
     data: FitData,
     series: dict[str, Series],
     progress: Callable[[int, int], None],
+    on: Device,
 ) -> dict[str, Any]:
     """Errors on the test structures, whose values are added to `series`."""
     model, source = config.model, source_of_test(config)
@@ -194,7 +201,7 @@ def _tested(
     start = time.perf_counter()
     with frame_numbers(data.test_numbers, note):
         predicted = model.predict_arrays(
-            data.test, progress=progress, source=source, std=model.has_std
+            data.test, progress=progress, source=source, std=model.has_std, device=on
         )
     seconds = (time.perf_counter() - start) / len(data.test)
     true = data.true

@@ -1,4 +1,4 @@
-r"""``linvop bench``: speed, accuracy, dynamics, AO sets, operators, memory, size, streaming."""
+r"""``linvop bench``: speed, accuracy, dynamics, AO sets, operators, memory, size, GPU."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Write = Annotated[
 
 _PERFORMANCE = """# Performance
 
-Written by `linvop bench speed`, `memory`, `streaming`, `large` and `dask`, each with `--write
-FILE`; every table is replaced by the next run. Do not edit the tables.
+Written by `linvop bench speed`, `memory`, `streaming`, `large`, `dask` and `gpu`, each with
+`--write FILE`; every table is replaced by the next run. Do not edit the tables.
 """
 
 _ACCURACY = """# Accuracy
@@ -376,6 +376,28 @@ def streaming(
             return
         _check(write)
         _publish(measure_streaming(n, p, folder), json, write, _PERFORMANCE)
+
+
+@app.command(epilog="Example: linvop bench gpu --molecules qm7.xyz.gz --write docs/performance.md")
+def gpu(
+    molecules: Annotated[
+        str | None, typer.Option(help="File of structures; default: molecules made here.")
+    ] = None,
+    n: Annotated[int, typer.Option(help="Molecules, evenly spaced in the file.")] = 1000,
+    ao: Annotated[str, typer.Option(help="AO basis.")] = "def2-svp",
+    rows: Annotated[int, typer.Option(min=100, help="Rows of the factorisation.")] = 1_000_000,
+    columns: Annotated[int, typer.Option(min=10, help="Its columns.")] = 4000,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of which medians are taken.")] = 3,
+    json: Json = False,
+    write: Write = None,
+) -> None:
+    """Features, contractions and factors on a GPU beside this machine's cores (minutes)."""
+    with _errors():
+        from linvop.bench.gpu import measure_gpu
+
+        _check(write)
+        report = measure_gpu(molecules, n, ao, rows=rows, columns=columns, rounds=rounds, say=_say)
+        _publish(report, json, write, _PERFORMANCE)
 
 
 def main() -> None:

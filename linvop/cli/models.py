@@ -79,6 +79,9 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Fitted model (.h5)
 Keys = Annotated[
     list[str], typer.Option("--key", help="PROPERTY=KEY: under which name the file has it.")
 ]
+OnDevice = Annotated[
+    str, typer.Option("--device", metavar="cpu|gpu", help="Where features are made (docs/gpu.md).")
+]
 Units = Annotated[list[str], typer.Option("--unit", help="PROPERTY=UNIT: the file's unit.")]
 
 
@@ -127,6 +130,7 @@ def fit_command(
         str | None,
         typer.Option(help="Address of a Dask scheduler whose workers make the rows (tcp://...)."),
     ] = None,
+    device: OnDevice = "cpu",
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -137,9 +141,14 @@ def fit_command(
         from linvop.config.operator_fit import is_operator_fit
         from linvop.fitting import outputs, run_fit
 
+        _check_device(device)
         tree = read_toml(config)
         if scheduler is not None and (is_effective_fit(tree) or is_operator_fit(tree)):
             raise InputError("--scheduler: for fits of properties")
+        if device != "cpu" and (is_effective_fit(tree) or is_operator_fit(tree)):
+            raise InputError(f"--device {device}: fits of operators are made on the CPU only")
+        if device != "cpu" and scheduler is not None:
+            raise InputError(f"--device {device}: not with --scheduler, whose workers use CPUs")
         if is_effective_fit(tree):
             from linvop.cli.effective import fit_effective
 
@@ -152,7 +161,9 @@ def fit_command(
             return
         settings = read_config(config)
         with progress_bar() as progress:
-            metrics = run_fit(settings, force=force, progress=progress, scheduler=scheduler)
+            metrics = run_fit(
+                settings, force=force, progress=progress, scheduler=scheduler, device=device
+            )
         if json:
             print_json(metrics)
             return
@@ -190,6 +201,7 @@ def predict_command(
     std: Annotated[
         bool, typer.Option("--std", help="Also write the standard deviation, PROPERTY_std.")
     ] = False,
+    device: OnDevice = "cpu",
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -200,6 +212,7 @@ def predict_command(
         from linvop.models.property import PropertyModel
 
         refuse_same(out, structures, model)
+        _check_device(device)
         fitted = load(model)
         if not isinstance(fitted, PropertyModel):
             from linvop.cli.operators import predict_operators
@@ -207,6 +220,8 @@ def predict_command(
 
             if std:
                 raise InputError("--std: operators have none")
+            if device != "cpu":
+                raise InputError(f"--device {device}: operators are predicted on the CPU only")
             operator = fitted if isinstance(fitted, OperatorModel) else fitted.operator_
             predict_operators(operator, structures, out, force=force, json=json)
             return
@@ -218,6 +233,7 @@ def predict_command(
                 progress=lambda done, total: progress("structures", done, total),
                 source=str(structures),
                 std=std,
+                device=device,
             )
         write(
             out,
@@ -230,6 +246,14 @@ def predict_command(
             names = ", ".join(f"{t.name} ({t.unit or 'no unit'})" for t in fitted.measured)
             also = " and their standard deviations" if std else ""
             typer.echo(f"{out}: {len(frames)} structures with {names}{also}")
+
+
+def _check_device(name: str) -> None:
+    """A device that is not there is said before any work."""
+    from linvop.kernels.dispatch import device
+
+    if name != "cpu":
+        device(name)
 
 
 def export_command(

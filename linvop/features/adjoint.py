@@ -14,12 +14,13 @@ formed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.contractions import Contracted, SiteFeatures, contracted
@@ -27,7 +28,13 @@ from linvop.features.threads import one_blas_thread
 from linvop.integrals import System, overlap_gradient, point_charge_gradient, potential_gradient
 from linvop.kernels import cpu, cpu_adjoint
 
-__all__ = ["AdjointKernels", "MatrixGradient", "site_adjoint", "structure_adjoint"]
+__all__ = [
+    "AdjointKernels",
+    "MatrixGradient",
+    "matrix_gradient",
+    "site_adjoint",
+    "structure_adjoint",
+]
 
 
 class AdjointKernels(Protocol):
@@ -162,9 +169,15 @@ def _adjoint(
             found = _of_species(features, one, s, own, len(sites), summed, kernels)
             for total, part in zip(by, found, strict=True):
                 total += part
-        by_V, by_S = one.multiplied.adjoint(*by)
+        return matrix_gradient(features.enumeration, one, by)
+
+
+def matrix_gradient(
+    enumeration: SiteEnumeration, one: Contracted, by: Sequence[np.ndarray]
+) -> MatrixGradient:
+    r"""From derivatives by K, E and M, three of (n_sources, n_ao, n_ao), those by V and S."""
+    by_V, by_S = one.multiplied.adjoint(*by)
     q = np.argsort(one.order.order)
-    enumeration = features.enumeration
     sources = enumeration.species if enumeration.sources == "species" else None
     by_V = by_V[:, q[:, None], q]
     cut, by_reach = one.multiplied.reach, None

@@ -1,4 +1,4 @@
-r"""Design rows of many structures, on all cores.
+r"""Design rows of many structures, on all cores or on a GPU.
 
 The rows are written into one array for each irrep; nothing else grows with their number.
 """
@@ -6,15 +6,17 @@ The rows are written into one array for each irrep; nothing else grows with thei
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.contractions import SiteFeatures
+from linvop.features.device_rows import structure_rows_on
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
+from linvop.kernels.dispatch import Device, as_device
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,6 +35,7 @@ def structure_rows(
     progress: Progress | None = None,
     source: str = "frames",
     first: int = 0,
+    device: str | Device = "cpu",
 ) -> dict[Irrep, np.ndarray]:
     r"""Structure features of many frames.
 
@@ -47,6 +50,8 @@ def structure_rows(
     progress : callable, optional
     source, first : str, int
         For messages: where the frames are from, and the number of the first.
+    device : {"cpu", "gpu"} or Device
+        Where features are made; V comes from the CPU in either case.
 
     Returns
     -------
@@ -55,8 +60,13 @@ def structure_rows(
     Raises
     ------
     InputError
-        Naming the frame, if a structure cannot be evaluated.
+        Naming the frame, if a structure cannot be evaluated; for a GPU that is not there.
     """
+    on = as_device(device)
+    if on.name != "cpu":
+        labels: dict[str, Any] = {"source": source, "first": first}
+        given = {"workers": workers, "progress": progress, **labels}
+        return structure_rows_on(on, features, frames, **given)
     n = len(frames)
     rows = {
         irrep: np.empty((n, 2 * irrep[0] + 1, features.n_columns(irrep)))

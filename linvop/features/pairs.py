@@ -82,7 +82,7 @@ class PairFeatures:
             one = contracted(self.pairs.factors.site, system)
             sites = self.site_rows(one, kernels) if site_rows is None else site_rows
             for (s1, s2), plan in self.plans.items():
-                numbers, atoms = self._pairs_of(one, s1, s2)
+                numbers, atoms = self.pairs_of(one, s1, s2)
                 B = self._rows(one, kernels, (s1, s2), plan, numbers, sites)
                 for irrep, values in plan.products.split(B).items():
                     found[s1, s2, *irrep] = PairValues(atoms, values)
@@ -102,8 +102,8 @@ class PairFeatures:
     def _species(self) -> tuple[str, ...]:
         return self.pairs.factors.species
 
-    def _pairs_of(self, one: Contracted, s1: str, s2: str) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs as numbers within their species, and as atoms; both (n_pairs, 2)."""
+    def pairs_of(self, one: Contracted, s1: str, s2: str) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of two species as numbers within each, and as atoms; both (n_pairs, 2)."""
         first, second = (one.order.sites[self._species.index(s)] for s in (s1, s2))
         i, j = (x.ravel() for x in np.indices((len(first), len(second))))
         if s1 == s2:

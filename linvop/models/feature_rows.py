@@ -7,7 +7,7 @@ structure, and for energies with forces all energies before all derivatives (`fo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from linvop.features.contractions import SiteFeatures
 from linvop.features.design import Progress, structure_rows
+from linvop.kernels.dispatch import Device, device
 from linvop.models.force_rows import energy_and_force_rows
 from linvop.regression.checkpoint import fingerprint
 from linvop.regression.streamed_lots import Lots
@@ -46,6 +47,8 @@ class FeatureRows:
         A folder for the state of a fit to these rows.
     executor : Lots, optional
         Who works on them.
+    device : Device
+        Where they are made and factored.
     """
 
     features: SiteFeatures
@@ -58,6 +61,7 @@ class FeatureRows:
     moved: np.ndarray | None = None
     checkpoints: str | Path | None = None
     executor: Lots | None = None
+    device: Device = field(default_factory=lambda: device("cpu"))
 
     @property
     def width(self) -> int:
@@ -114,6 +118,7 @@ class FeatureRows:
             progress=None if self.forces else done,
             source=self.source,
             first=first,
+            device=self.device,
         )[irrep]
         if self.moved is not None:
             rows -= self.moved[chosen, None]

@@ -20,12 +20,13 @@ import numpy as np
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.basis import Basis
-from linvop.features.contractions import contracted
+from linvop.features.contractions import SiteFeatures, contracted
 from linvop.features.design import Progress, structure_rows
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.io.frame_numbers import frame_numbers_of_errors
 from linvop.io.frames import check_frames, require_state
+from linvop.kernels.dispatch import Device, as_device
 from linvop.models.derivatives import position_derivatives, position_deviations
 from linvop.models.domain import (
     ExtrapolationWarning,
@@ -37,7 +38,7 @@ from linvop.models.force_fit import FORCE_WEIGHT, checked_weight
 from linvop.models.linear_part import LinearPart
 from linvop.models.metrics import errors
 from linvop.models.property_training import trained
-from linvop.models.property_values import forces_of, values_of_rows
+from linvop.models.property_values import forces_of, rows_and_forces_on, values_of_rows
 from linvop.models.targets import FORCES, Target, as_targets
 from linvop.models.training import (
     TrainingSet,
@@ -154,6 +155,7 @@ class PropertyModel:
         chunk: int | None = None,
         checkpoints: str | Path | None = None,
         executor: Any | None = None,
+        device: str | Device = "cpu",
     ) -> PropertyModel:
         r"""Fit to labelled structures.
 
@@ -186,13 +188,18 @@ class PropertyModel:
         executor : distributed.Client, optional
             Whose workers make the rows, in chunks, and merge their triangles
             (`linvop.distributed`).
+        device : {"cpu", "gpu"} or Device
+            Where features are made and, with `chunk`, factored (docs/gpu.md); not with forces.
 
         Raises
         ------
         InputError
-            For bad structures, missing or bad labels, mixed charge or spin, too few frames.
+            For bad structures, missing or bad labels, mixed charge or spin, too few frames; for
+            a GPU that is not there, and for what it does not do.
         """
         self._check_names(keys, units)
+        on = as_device(device)
+        self._check_device_of_fit(on, executor)
         if force_weights is not None and not self.with_forces:
             raise InputError(
                 "force_weights: expected 'forces' among the targets, got "
@@ -216,6 +223,7 @@ class PropertyModel:
         )
         with frame_numbers_of_errors(data.numbers):
             chunks = {"chunk": chunk, "checkpoints": checkpoints, "executor": executor}
+            chunks["device"] = on
             fresh._fit(data, workers, progress, **chunks)
         self.__dict__.update(fresh.__dict__)
         return self
@@ -257,11 +265,13 @@ class PropertyModel:
         progress: Progress | None = None,
         source: str = "frames",
         std: bool = False,
+        device: str | Device = "cpu",
     ) -> list[dict[str, Any]]:
         r"""Predictions in ASE units, one dict a frame.
 
         With `std`, for each target also ``<target>_std``: the standard deviation of a label
-        from its prediction, component by component (`linvop.regression.uncertainty`).
+        from its prediction, component by component (`linvop.regression.uncertainty`). Features
+        and derivatives by V are made on the `device`, "cpu" or "gpu" (docs/gpu.md).
 
         Raises
         ------
@@ -278,7 +288,7 @@ class PropertyModel:
         self._require_fitted()
         frames = check_frames(frames, source=source, species=self.species_)
         arrays = self.predict_arrays(
-            frames, workers=workers, progress=progress, source=source, std=std
+            frames, workers=workers, progress=progress, source=source, std=std, device=device
         )
         stops = np.cumsum([len(a) for a in frames])[:-1]
         of_atoms = {"forces", "forces_std"} if self.with_forces else set()
@@ -298,11 +308,18 @@ class PropertyModel:
         progress: Progress | None = None,
         source: str = "frames",
         std: bool = False,
+        device: str | Device = "cpu",
     ) -> dict[str, np.ndarray]:
         r"""Predictions as ``{target: (n_frames, *shape)}``, forces (n_atoms in all, 3)."""
         self._require_fitted()
+        on = as_device(device)
         if std:
             self._require_std()
+            if on.name != "cpu" and self.with_forces:
+                raise InputError(
+                    f"std: standard deviations of forces are made on the CPU only; leave std out, "
+                    f"or device {on.name!r}"
+                )
         frames = check_frames(frames, source=source, species=self.species_)
         require_state(frames, self.state_, source)
         counts = atom_counts(frames, self.species_)
@@ -316,25 +333,19 @@ class PropertyModel:
                 if progress is not None:
                     progress(first + k, len(frames))
 
-            rows = structure_rows(
-                features,
-                frames[chunk],
-                workers=workers,
-                progress=done,
-                source=source,
-                first=first,
-            )
-            chunks.append(values_of_rows(self.targets, self.parts_, rows, counts[chunk], std))
-            if self.with_forces:
-                energy = self._target("energy")
-                chunks[-1] |= forces_of(
-                    self.basis.compile(self.species_, energy.irreps, "structure"),
-                    energy,
-                    self.parts_["energy"],
-                    frames[chunk],
-                    workers,
-                    std,
-                )
+            some, more = frames[chunk], {}
+            given: dict[str, Any] = {"workers": workers, "progress": done}
+            given |= {"source": source, "first": first}
+            if not self.with_forces:
+                rows = structure_rows(features, some, device=on, **given)
+            elif on.name == "cpu":
+                rows = structure_rows(features, some, **given)
+                more = forces_of(*self._of_energy(), some, workers, std)
+            else:
+                rows, forces = rows_and_forces_on(on, features, *self._of_energy(), some, **given)
+                more = {"forces": forces}
+            found = values_of_rows(self.targets, self.parts_, rows, counts[chunk], std)
+            chunks.append(found | more)
         return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
 
     def derivatives(
@@ -510,6 +521,12 @@ class PropertyModel:
     def _features(self):
         return self.basis.compile(self.species_, self.irreps, "structure")
 
+    def _of_energy(self) -> tuple[SiteFeatures, Target, dict[Irrep, LinearPart]]:
+        """Features, target and coefficients of the energy."""
+        energy = self._target("energy")
+        features = self.basis.compile(self.species_, energy.irreps, "structure")
+        return features, energy, self.parts_["energy"]
+
     def _fitted_constants(self) -> list[str]:
         """Targets to which species add constants that the fit determined."""
         return [
@@ -526,6 +543,17 @@ class PropertyModel:
                 raise InputError(
                     f"keys, units: expected names among {', '.join(names)}, got {name!r}"
                 )
+
+    def _check_device_of_fit(self, on: Device, executor: Any | None) -> None:
+        if on.name == "cpu":
+            return
+        if self.with_forces:
+            raise InputError(
+                f"device {on.name!r}: rows of forces are made on the CPU only; fit with "
+                "device 'cpu', or without forces"
+            )
+        if executor is not None:
+            raise InputError(f"device {on.name!r}: expected no executor, whose workers use CPUs")
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "parts_"):

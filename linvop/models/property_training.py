@@ -22,6 +22,7 @@ from linvop.features.design import Progress, structure_rows
 from linvop.features.magnitudes import structure_rounding
 from linvop.features.memory import require_memory
 from linvop.integrals import System
+from linvop.kernels.dispatch import Device, as_device
 from linvop.models.domain import TrainingDomain, training_domain
 from linvop.models.feature_rows import FeatureRows
 from linvop.models.force_fit import fit_energies_and_forces
@@ -77,6 +78,7 @@ def trained(
     chunk: int | None = None,
     checkpoints: str | Path | None = None,
     executor: Any | None = None,
+    device: Device | None = None,
 ) -> Trained:
     r"""Fit all parts of a model whose settings are checked; the model is only read.
 
@@ -88,6 +90,8 @@ def trained(
         Structures that are left out together.
     workers, progress, chunk, checkpoints, executor
         As for `PropertyModel.fit`.
+    device : Device, optional
+        Where features are made and, with `chunk`, factored; default the CPU.
 
     Raises
     ------
@@ -99,17 +103,24 @@ def trained(
     rows: dict[Irrep, Any] = {}
     common: dict[str, Any] = {"workers": workers, "progress": progress, "source": data.source}
     lots = None if executor is None else DaskLots(executor)
+    on = as_device("cpu" if device is None else device)
     if lots is not None and chunk is None:
         chunk = _CHUNK
     if chunk is None:
         _require_memory(model, data)
-        rows |= structure_rows(features, data.frames, **common)
+        rows |= structure_rows(features, data.frames, **common, device=on)
     else:
         _require_memory_of_chunk(model, data, chunk)
         for irrep in irreps:
             one = model.basis.compile(data.species, (irrep,), "structure")
             rows[irrep] = FeatureRows(
-                one, data.frames, chunk, **common, checkpoints=checkpoints, executor=lots
+                one,
+                data.frames,
+                chunk,
+                **common,
+                checkpoints=checkpoints,
+                executor=lots,
+                device=on,
             )
     rounding = structure_rounding(features, data.frames)
     counts = atom_counts(data.frames, data.species)

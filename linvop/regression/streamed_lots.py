@@ -8,13 +8,16 @@ r"""What a streamed fit does with one lot of rows: by itself, so that lots can b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.kernels.dispatch import Device, device
 from linvop.regression.checkpoint import fingerprint
+from linvop.regression.device_streaming import DeviceRowFactor
 from linvop.regression.leave_out import determined, group_buckets, solve_scaled, weighted_blocks
 from linvop.regression.streaming import ColumnSpread, RowFactor
 
@@ -52,6 +55,11 @@ class RowSource(Protocol):
         """Fingerprint of the rows, without making them; of checkpoints."""
         ...
 
+    @property
+    def device(self) -> Device:
+        """Where they are factored."""
+        ...
+
     def lot(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Places of its rows, (b,) int, and the rows, (b, p) float64."""
         ...
@@ -65,10 +73,13 @@ class ArrayRows:
     ----------
     rows : array-like with a shape, (n, p)
     step : int
+    device : Device
+        Where they are factored.
     """
 
     rows: Any
     step: int = 2000
+    device: Device = field(default_factory=lambda: device("cpu"))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -130,7 +141,7 @@ class RowTargets:
 class LotFactor:
     """The triangles of some lots and the spreads of their columns, one of each kind of rows."""
 
-    factors: tuple[RowFactor, ...]
+    factors: tuple[RowFactor | DeviceRowFactor, ...]
     spreads: tuple[ColumnSpread, ...]
 
     @property
@@ -140,13 +151,11 @@ class LotFactor:
 
     def weighted(self, weights: Sequence[float]) -> tuple[np.ndarray, ColumnSpread]:
         """One triangle and one spread of all rows, each kind with a weight more."""
-        factor, spread = RowFactor(len(self.factors[0].R)), self.spreads[0].weighted(weights[0])
-        for k, (one, weight) in enumerate(zip(self.factors, weights, strict=True)):
-            scaled = RowFactor(len(one.R))
-            scaled.R = np.sqrt(weight) * one.R
-            factor = scaled if k == 0 else factor.merge(scaled)
-            spread = spread if k == 0 else spread.merged(self.spreads[k].weighted(weight))
-        return factor.R, spread
+        scaled = [RowFactor.of(one) for one in self.factors]
+        for one, weight in zip(scaled, weights, strict=True):
+            one.R *= np.sqrt(weight)
+        spreads = [x.weighted(weight) for x, weight in zip(self.spreads, weights, strict=True)]
+        return reduce(RowFactor.merge, scaled).R, reduce(ColumnSpread.merged, spreads)
 
 
 @dataclass(frozen=True)
@@ -210,9 +219,13 @@ class Lots(Protocol):
 def factor_of_lots(source: RowSource, targets: RowTargets, lots: Iterable[int]) -> LotFactor:
     """The triangle of some lots, one after another."""
     p, t, k0 = source.shape[1], targets.y.shape[1], targets.span.shape[1]
+    on, width = source.device, k0 + p + t
     every = range(targets.n_kinds)
     found = LotFactor(
-        tuple(RowFactor(k0 + p + t) for _ in every), tuple(ColumnSpread.empty(p) for _ in every)
+        tuple(
+            RowFactor(width) if on.name == "cpu" else DeviceRowFactor(width, on.xp) for _ in every
+        ),
+        tuple(ColumnSpread.empty(p) for _ in every),
     )
     for k in lots:
         found = with_lot(found, source, targets, k)
@@ -238,8 +251,8 @@ def with_lot(found: LotFactor, source: RowSource, targets: RowTargets, k: int) -
 
 
 def merged(a: LotFactor, b: LotFactor) -> LotFactor:
-    """Of the lots of both; neither is changed."""
-    factors = tuple(x.copy().merge(y) for x, y in zip(a.factors, b.factors, strict=True))
+    """Of the lots of both, factored on the CPU; neither is changed."""
+    factors = tuple(RowFactor.of(x).merge(y) for x, y in zip(a.factors, b.factors, strict=True))
     spreads = tuple(x.merged(y) for x, y in zip(a.spreads, b.spreads, strict=True))
     return LotFactor(factors, spreads)
 

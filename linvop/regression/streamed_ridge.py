@@ -249,8 +249,10 @@ class _Streamed:
                 before = found.n_rows
                 found = with_lot(found, self.source, self.targets, k)
                 self.progress.add(found.n_rows - before)
-                self.state = _state_of(found, k + 1)
-                self.save()
+                last = k + 1 == self.source.n_lots
+                if self.saved is not None and (last or self.saved.is_due()):
+                    self.state = _state_of(found, k + 1)
+                    self.save()
         if found.n_rows != len(self.problem.y):
             raise InputError(f"rows: expected {len(self.problem.y)}, got {found.n_rows}")
         return found

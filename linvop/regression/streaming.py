@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg.lapack import dgeqrf, dgeqrf_lwork, dtpqrt
 
 from linvop.errors import InputError
 
-__all__ = ["ColumnSpread", "RowFactor"]
+__all__ = ["ColumnSpread", "RowFactor", "Triangle"]
 
 _BLOCK = 64
 """Reflections that dtpqrt applies at once."""
@@ -112,6 +113,20 @@ class ColumnSpread:
         return np.where(active, sd, 1.0) ** power, active
 
 
+class Triangle(Protocol):
+    r"""R of some rows, wherever they were factored."""
+
+    @property
+    def R(self) -> np.ndarray:
+        """(width, width) float64, upper triangular."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """Of how many rows."""
+        ...
+
+
 class RowFactor:
     r"""R of all rows so far, and the spread of their columns.
 
@@ -165,13 +180,15 @@ class RowFactor:
         self.n_rows += len(rows)
         return self
 
-    def copy(self) -> RowFactor:
-        """The same, to be changed apart."""
-        found = RowFactor(len(self.R))
-        found.R, found.n_rows = self.R.copy(order="F"), self.n_rows
+    @classmethod
+    def of(cls, other: Triangle) -> RowFactor:
+        """A copy of a factor, on the CPU."""
+        R = other.R
+        found = cls(len(R))
+        found.R, found.n_rows = np.array(R, order="F"), other.n_rows
         return found
 
-    def merge(self, other: RowFactor) -> RowFactor:
+    def merge(self, other: Triangle) -> RowFactor:
         """Take up the rows of another factor; returns itself."""
         if len(other.R) != len(self.R):
             raise InputError(f"factor: expected {len(self.R)} columns, got {len(other.R)}")

@@ -229,7 +229,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("command", ["speed", "accuracy", "ao", "memory"])
+@pytest.mark.parametrize("command", ["speed", "accuracy", "ao", "memory", "gpu"])
 def test_help_has_an_example(command):
     done = _run(command, "--help")
     assert done.exit_code == 0
