@@ -13,8 +13,10 @@ Both are tabulated for steps of R, on the safe side of each. All per unit of cha
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from math import factorial
 
 import numpy as np
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 STEP = 0.1
-"""Of R, Bohr."""
+"""Of R, Bohr; the first entry of tables is R = 0, the next 0 < R <= STEP, and so on."""
 
 BINS_PER_SQUARE = 0.5
 """Bins of squared distances, of each Bohr^2."""
@@ -88,14 +90,9 @@ def penetration(n: int, p: np.ndarray, rho: np.ndarray) -> np.ndarray:
     return 2 / np.sqrt(np.pi) * total
 
 
-@lru_cache(maxsize=256)
+@cache
 def far_distances(
-    ao: AOBasis,
-    first: str,
-    second: str,
-    reach: float,
-    tolerance: float,
-    zeta: float = 0.0,
+    ao: AOBasis, first: str, second: str, reach: float, tolerance: float, zeta: float = 0.0
 ) -> FarDistances:
     r"""Tables for R up to `reach` (Bohr).
 
@@ -103,30 +100,40 @@ def far_distances(
     ----------
     ao : AOBasis
     first, second : str
-        Elements.
+        Elements, in either order the same.
     reach : float
     tolerance : float
         Hartree, per unit of charge.
     zeta : float
-        Exponent of screening Gaussians; then ``outside`` is where nothing is left of a nucleus.
+        Exponent of screening Gaussians; then ``outside`` is where next to nothing is left of a
+        nucleus, and orders have no meaning.
     """
-    p, pairs, places, stacked = _sizes(ao, first, second, reach)
+    sizes = _steps(ao, first, second, reach)
+    p, pairs, _, first_sizes = next(sizes)
     exponents = p * zeta / (p + zeta) if zeta else p
-    n_steps, n_max = len(stacked), stacked.shape[2] - 1
+    n_max = first_sizes.shape[1] - 1
     g = np.stack([penetration(n, exponents[:, None], _GRID) for n in range(n_max + 1)], axis=1)
-    outside = np.zeros(n_steps)
     edges = np.flatnonzero(np.diff(pairs, prepend=-1))
-    for k, one in enumerate(stacked):
-        by_product = np.einsum("pn,png->pg", one, g)
-        error = np.add.reduceat(by_product, edges, axis=0).max(axis=0)
-        good = error <= tolerance
-        outside[k] = _GRID[np.argmax(good)] if good.any() else np.inf
-    of_order = _orders(_weights(pairs, places, stacked), _GRID, tolerance, 0.0)
-    by_square = orders_by_square(of_order)
-    return FarDistances(outside, of_order, by_square, float(exponents.min()))
+    # From here on penetration falls at least as e^(-p rho^2 / 2), whatever the polynomial.
+    decay = float(exponents.min())
+    falls = np.sqrt((n_max + 1) / decay)
+    outside = []
+    for one in itertools.chain([first_sizes], (step[3] for step in sizes)):
+        error = np.add.reduceat(np.einsum("pn,png->pg", one, g), edges, axis=0).max(axis=0)
+        good = (error <= tolerance) & (falls <= _GRID)
+        outside.append(_GRID[np.argmax(good)] if good.any() else np.inf)
+    none = np.full((len(outside), HIGHEST_ORDER + 1), np.inf)
+    of_order = none
+    if not zeta:
+        half = 0.5 * STEP * np.arange(len(outside))
+        weights = _weights(ao, first, second, reach)
+        of_order = _orders(weights, half, _GRID, tolerance, 0.0)
+    n_bins = int(BINS_PER_SQUARE * _GRID[-1] ** 2) + 1
+    by_square = orders_by_square(of_order, BINS_PER_SQUARE, n_bins)
+    return FarDistances(np.asarray(outside), of_order, by_square, decay)
 
 
-@lru_cache(maxsize=1024)
+@cache
 def cell_distances(
     ao: AOBasis, first: str, second: str, reach: float, tolerance: float, extra: float
 ) -> np.ndarray:
@@ -144,65 +151,73 @@ def cell_distances(
     (HIGHEST_ORDER + 1,) float64
         Bohr, from that point; of any R.
     """
-    _, pairs, places, stacked = _sizes(ao, first, second, reach)
-    return _orders(_weights(pairs, places, stacked), _GRID, tolerance, extra).max(axis=0)
+    weights = _weights(ao, first, second, reach)
+    half = 0.5 * STEP * np.arange(len(weights))
+    grid = np.geomspace(1.0, 60.0 + 12.0 * extra, len(_GRID))
+    return _orders(weights, half, grid, tolerance, extra).max(axis=0)
 
 
-@lru_cache(maxsize=64)
-def _sizes(
+def _steps(
     ao: AOBasis, first: str, second: str, reach: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Exponents, pairs of shells, places and sizes (n_steps, n_products, n), within steps of R."""
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Exponents, pairs of shells, places and sizes of products: at R = 0, then in steps of R."""
     shells = element_shells(ao, first).arrays, element_shells(ao, second).arrays
-    n_steps = int(np.ceil(reach / STEP)) + 1
-    found = [product_sizes(*shells, k * STEP, *spherical()) for k in range(n_steps + 1)]
-    sizes = np.stack([one[3] for one in found])
-    return *found[0][:3], _BETWEEN * np.maximum(sizes[:-1], sizes[1:])
+    *known, before = product_sizes(*shells, 0.0, *spherical())
+    yield *known, before
+    for k in range(1, int(np.ceil(reach / STEP)) + 2):
+        after = product_sizes(*shells, k * STEP, *spherical())[3]
+        yield *known, _BETWEEN * np.maximum(before, after)
+        before = after
 
 
-def _weights(pairs: np.ndarray, places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+@cache
+def _weights(ao: AOBasis, first: str, second: str, reach: float) -> np.ndarray:
     r"""Sizes by order of derivatives and by place on the segment, (n_steps, _PLACES, n).
 
     In each part of the segment those of the shells for which they are largest.
     """
-    edges = np.flatnonzero(np.diff(pairs, prepend=-1))
-    part = np.ceil(places * (_PLACES - 1)).astype(np.int64)
-    own = [sizes * (part == k)[:, None] for k in range(_PLACES)]
-    return np.stack([np.add.reduceat(x, edges, axis=1).max(axis=1) for x in own], axis=1)
+    found = []
+    for _, pairs, places, sizes in _steps(ao, first, second, reach):
+        part = np.ceil(places * (_PLACES - 1)).astype(np.int64)
+        by_part = np.zeros((int(pairs[-1]) + 1, _PLACES, sizes.shape[1]))
+        np.add.at(by_part, (pairs, part), sizes)
+        found.append(by_part.max(axis=0))
+    return np.stack(found)
 
 
-def orders_by_square(distances: np.ndarray) -> np.ndarray:
+def orders_by_square(distances: np.ndarray, bins_per_square: float, n_bins: int) -> np.ndarray:
     r"""The lowest order that suffices in each bin of squared distances, -1 where none does.
 
     Parameters
     ----------
     distances : (.., HIGHEST_ORDER + 1) float64
         From where on each order suffices; what stands beyond the last bin counts as in it.
+    bins_per_square : float
+        Of each Bohr^2.
+    n_bins : int
 
     Returns
     -------
     (.., n_bins) int8
     """
-    edges = np.sqrt(np.arange(int(BINS_PER_SQUARE * _GRID[-1] ** 2) + 1) / BINS_PER_SQUARE)
+    edges = np.sqrt(np.arange(n_bins) / bins_per_square)
     enough = distances[..., :, None] <= edges
     return np.where(enough.any(axis=-2), enough.argmax(axis=-2), -1).astype(np.int8)
 
 
 @njit()
-def _orders(weights, grid, tolerance, extra):
+def _orders(weights, half, grid, tolerance, extra):
     """First distance of the grid from which each order suffices, (n_steps, HIGHEST_ORDER + 1)."""
     n_steps, n_places, n_derivatives = weights.shape
     out = np.full((n_steps, HIGHEST_ORDER + 1), np.inf)
     for k in range(n_steps):
-        # Up to the first step both are on one atom, or nearer than atoms come to each other.
-        half = 0.5 * (k + 1) * STEP if k else 0.0
         for order in range(HIGHEST_ORDER + 1):
             low, high = -1, len(grid)  # the bound falls with the distance
             while high - low > 1:
                 at = (low + high) // 2
                 error = 0.0
                 for place in range(n_places):
-                    delta = half * place / (n_places - 1) + extra
+                    delta = half[k] * place / (n_places - 1) + extra
                     for n in range(n_derivatives):
                         if weights[k, place, n] > 0.0:
                             error += weights[k, place, n] * tail(order, n, delta, grid[at])

@@ -69,10 +69,11 @@ def element_shells(ao: AOBasis, symbol: str) -> ElementShells:
     ls, exponents, coefficients = [], [], []
     for _, l, n_primitives, n_contracted, _, at, coeff, _ in bas.tolist():
         for k in range(n_contracted):
-            ls.append(l)
-            exponents.append(env[at : at + n_primitives])
             start = coeff + k * n_primitives
-            coefficients.append(env[start : start + n_primitives])
+            own = env[start : start + n_primitives]
+            ls.append(l)
+            exponents.append(env[at : at + n_primitives][own != 0.0])
+            coefficients.append(own[own != 0.0])
     sizes = [len(x) for x in exponents]
     return ElementShells(
         np.asarray(ls, np.int64),

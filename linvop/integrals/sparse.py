@@ -14,33 +14,24 @@ What is left out is bounded for every pair (`SparsePotential.bounds`).
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pyscf import lib
 from scipy.spatial import cKDTree
 
 from linvop.errors import InputError
-from linvop.integrals.error_bounds import cell_distances, far_distances, orders_by_square
+from linvop.integrals.cells import cells_of, expanded_cells, in_parts, screened_cells
+from linvop.integrals.error_bounds import far_distances
 from linvop.integrals.external import source_weights
 from linvop.integrals.gaussian_products import element_shells, spherical
-from linvop.integrals.sparse_kernel import cell_expansions, near_of_cells, pair_blocks
+from linvop.integrals.sparse_kernel import pair_blocks
 from linvop.integrals.system import System, checked_exponent
-from linvop.integrals.taylor import HIGHEST_ORDER
 
 __all__ = ["SparsePotential", "sparse_potential"]
 
-_CELL, _RATIO = 4.0, 2
-"""Side of the smallest cells, Bohr, and how much larger those are that they are in."""
-
 _TOLERANCE = 1.5e-10
 """Hartree, per unit of charge and nucleus."""
-
-_PARTS = 64
-"""Tasks that threads take one after another."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +108,15 @@ def sparse_potential(
     weights = np.ascontiguousarray(source_weights(system, sources))
     pairs, distances = _pairs(system, reach)
     middles = 0.5 * (positions[pairs[:, 0]] + positions[pairs[:, 1]])
-    cells, centres = _cells(middles, positions.min(axis=0), _CELL)
+    cells, centres = cells_of(middles, positions.min(axis=0))
     symbols = tuple(dict.fromkeys(system.layout.symbols))
-    zeta = checked_exponent(screening)
     settings = float(reach), float(tolerance)
-    kinds = [far_distances(system.ao, s, t, *settings, zeta) for s in symbols for t in symbols]
-    outside = max(float(k.outside.max()) for k in kinds) + 0.5 * reach
-    if zeta:
-        fields = _screened(system, centres, outside, len(weights))
-    else:
-        fields = _expanded(system, weights, centres, symbols, settings, outside)
+    zeta = checked_exponent(screening)
+    kinds = [
+        far_distances(system.ao, *sorted((s, t)), *settings, zeta) for s in symbols for t in symbols
+    ]
+    make = screened_cells if zeta else expanded_cells
+    fields = make(system, weights, centres, kinds, *settings)
     data = np.zeros((len(weights), int(pairs[-1, 2]) + _size(system, pairs[-1])))
     bounds = np.zeros((len(pairs), len(weights)))
     element = np.asarray([symbols.index(s) for s in system.layout.symbols], np.int64)
@@ -149,7 +139,7 @@ def sparse_potential(
     def work(first: int, last: int) -> None:
         pair_blocks(first, last, pairs, cells, data, bounds, *given)
 
-    _in_parts(work, len(pairs))
+    in_parts(work, len(pairs))
     return SparsePotential(system, pairs, distances, data, bounds)
 
 
@@ -171,120 +161,6 @@ def _size(system: System, pair: np.ndarray) -> int:
     return int(widths[pair[0]] * widths[pair[1]])
 
 
-def _cells(points: np.ndarray, corner: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cell of each point, and the centres of all cells that have one."""
-    places = np.floor((points - corner) / side).astype(np.int64)
-    cells, which = np.unique(places, axis=0, return_inverse=True)
-    return which.ravel().astype(np.int64), corner + (cells + 0.5) * side
-
-
-@dataclass(frozen=True)
-class _Level:
-    """Cells of one size: expansions of the nuclei far from each, and lists of the others."""
-
-    centres: np.ndarray
-    expansions: np.ndarray
-    bounds: np.ndarray
-    starts: np.ndarray
-    near: np.ndarray
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        return self.centres, self.expansions, self.bounds, self.starts, self.near
-
-
-def _screened(system: System, centres: np.ndarray, outside: float, n_sets: int) -> _Level:
-    """Cells without expansions: beyond the distance, nothing is left of a nucleus."""
-    side = HIGHEST_ORDER + 1
-    nothing = np.zeros((0, n_sets, side, side, side))
-    above = _nowhere(n_sets, len(system.positions))
-    parents = np.zeros(len(centres), np.int64)
-    square = (outside + _half_diagonal(_CELL)) ** 2
-    near = near_of_cells(centres, parents, above.starts, above.near, system.positions, square)
-    return _Level(centres, nothing, np.zeros((len(centres), n_sets)), *near)
-
-
-def _expanded(
-    system: System,
-    weights: np.ndarray,
-    centres: np.ndarray,
-    symbols: Sequence[str],
-    settings: tuple[float, float],
-    outside: float,
-) -> _Level:
-    """Cells of `centres`, from the largest of all down to them, each from the one it is in."""
-    reach, tolerance = settings
-    positions, side = system.positions, _CELL
-    corner = positions.min(axis=0)
-    extent = float(np.ptp(positions, axis=0).max())
-    chain = [centres]
-    while side < 0.5 * extent:
-        side *= _RATIO
-        chain.append(_cells(chain[-1], corner, side)[1])
-    level = _nowhere(len(weights), len(positions))
-    for k, own in reversed(list(enumerate(chain))):
-        side = _CELL * _RATIO**k
-        if k == len(chain) - 1:
-            parents = np.zeros(len(own), np.int64)
-        else:
-            parents = _cells(own, corner, side * _RATIO)[0]
-        distances = np.max(
-            [
-                cell_distances(system.ao, s, t, reach, tolerance, _half_diagonal(side))
-                for s in symbols
-                for t in symbols
-            ],
-            axis=0,
-        )
-        distances = np.maximum(distances, outside + _half_diagonal(side))
-        level = _next(system, weights, own, parents, level, distances, tolerance)
-    return level
-
-
-def _nowhere(n_sets: int, n: int) -> _Level:
-    """One cell to which all nuclei are near."""
-    side = HIGHEST_ORDER + 1
-    nothing = np.zeros((1, n_sets, side, side, side))
-    starts = np.asarray([0, n], np.int64)
-    return _Level(np.zeros((1, 3)), nothing, np.zeros((1, n_sets)), starts, np.arange(n))
-
-
-def _next(
-    system: System,
-    weights: np.ndarray,
-    centres: np.ndarray,
-    parents: np.ndarray,
-    above: _Level,
-    distances: np.ndarray,
-    tolerance: float,
-) -> _Level:
-    """Cells within those of a level."""
-    n_cells, n_sets, side = len(centres), len(weights), HIGHEST_ORDER + 1
-    expansions = np.zeros((n_cells, n_sets, side, side, side))
-    bounds = np.zeros((n_cells, n_sets))
-    given = (
-        centres,
-        parents,
-        (above.centres, above.expansions, above.bounds),
-        (above.starts, above.near),
-        system.positions,
-        weights,
-        (distances**2, orders_by_square(distances), tolerance),
-    )
-
-    def work(first: int, last: int) -> None:
-        cell_expansions(first, last, *given, expansions, bounds)
-
-    _in_parts(work, n_cells)
-    square = float(distances[-1] ** 2)
-    near = near_of_cells(centres, parents, above.starts, above.near, system.positions, square)
-    return _Level(centres, expansions, bounds, *near)
-
-
-def _half_diagonal(side: float) -> float:
-    return 0.5 * float(np.sqrt(3.0)) * side
-
-
 def _flat_shells(system: System, symbols: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Shells of all elements one after the other."""
     own = [element_shells(system.ao, s) for s in symbols]
@@ -300,10 +176,3 @@ def _flat_shells(system: System, symbols: Sequence[str]) -> tuple[np.ndarray, ..
         np.concatenate([x.coefficients for x in own]),
         *spherical(),
     )
-
-
-def _in_parts(work: Callable[[int, int], None], n: int) -> None:
-    """``work(first, last)`` for all of n, on as many threads as PySCF would take."""
-    edges = np.linspace(0, n, min(_PARTS, n) + 1).astype(int).tolist()
-    with ThreadPoolExecutor(lib.num_threads()) as pool:
-        list(pool.map(lambda part: work(*part), itertools.pairwise(edges)))
