@@ -45,7 +45,10 @@ class Batch:
 
     @property
     def uniform(self) -> bool:
-        """Whether all structures have the same atoms and fill their squares."""
+        """Whether all structures have the same channels and fill their squares.
+
+        Of a channel that holds several species they may still have different atoms.
+        """
         same = (self.channel_start == self.channel_start[:1]).all()
         return bool(same) and bool((self.channel_start[:, -1] == self.n_ao).all())
 

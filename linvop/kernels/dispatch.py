@@ -154,11 +154,17 @@ def compile_source(source: str, architecture: str = "compute_80") -> str:
 def _cupy() -> Any:
     try:
         import cupy
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise InputError(
+                f"device 'gpu': CuPy is installed and cannot start: {error}"
+            ) from error
         raise InputError(
             "device 'gpu' needs CuPy, which is not installed: pip install 'linvop[cuda12]' or "
             "'linvop[cuda13]', as the CUDA of the driver"
         ) from error
+    except (ImportError, OSError, RuntimeError) as error:
+        raise InputError(f"device 'gpu': CuPy is installed and cannot start: {error}") from error
     return cupy
 
 
@@ -175,7 +181,7 @@ def _gpu() -> Device:
     try:  # whether the libraries that CuPy loads at first use are there
         one = cupy.ones((2, 2))
         cupy.linalg.qr(one @ one, mode="r")
-    except (ImportError, OSError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError, MemoryError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"device 'gpu': CuPy cannot work with this GPU: {text}") from error
     kernels: dict[tuple[str, str], Any] = {}

@@ -94,7 +94,10 @@ def put_back(
     wide: int = WIDE,
 ) -> None:
     r"""Add what derivatives by groups say of those by first and middle matrices, `by`."""
-    if batch.uniform and _wide(batch, wide):
+    alike = bool(
+        (shell_start == shell_start[:1]).all() and (groups.slots == groups.slots[:1]).all()
+    )
+    if alike and batch.uniform and _wide(batch, wide):
         _products_back(device.xp, plan, batch, shell_start, groups, by_groups, by)
         return
     made, on = device.tables(plan, "groups", group_tables)

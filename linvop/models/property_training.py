@@ -43,7 +43,7 @@ _SOLVER_COPIES = 2
 _CHUNK = 50
 """Structures at a time, on workers."""
 
-_TRIANGLES, _CHUNK_COPIES = 5, 5
+_TRIANGLES, _CHUNK_COPIES = 11, 5
 """Arrays that a fit by chunks holds, in units of columns squared and of the rows of a chunk."""
 
 Fitted = dict[str, tuple[LinearPart, np.ndarray]]

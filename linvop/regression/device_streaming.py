@@ -24,6 +24,8 @@ LOT = 16
 _MOST_BYTES = 8e9
 """Of such rows, which the library copies a few times."""
 
+_LARGEST_INDEX = 2**31 - 1
+
 
 class DeviceRowFactor:
     r"""R of all rows so far, on a device.
@@ -55,6 +57,12 @@ class DeviceRowFactor:
     def __init__(self, width: int, xp: Any, lot: int = LOT) -> None:
         if width < 1:
             raise InputError(f"width: expected at least 1 column, got {width}")
+        if 3 * width**2 > _LARGEST_INDEX:
+            most = int((_LARGEST_INDEX / 3) ** 0.5)
+            raise InputError(
+                f"device: expected at most {most} columns, got {width}: the library's QR counts "
+                "elements in 32 bits; fit on the CPU"
+            )
         self.width, self.xp, self.n_rows = width, xp, 0
         self._lot = min(lot * width, max(2 * width, int(_MOST_BYTES / (8 * width))))
         self._triangle: Any = None

@@ -173,6 +173,8 @@ class Geometry:
     s : (r,) float64
     beta : (r, t) float64
         ``U^T y``.
+    y_top : (k0, t) float64
+        ``Q1^T y``.
     """
 
     gamma: np.ndarray
@@ -181,6 +183,7 @@ class Geometry:
     V: np.ndarray
     s: np.ndarray
     beta: np.ndarray
+    y_top: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -287,7 +290,7 @@ def without_themselves(
         places, span = places[kept], span[kept]
         own, y, g = X[places], targets.y[rows[places]], places.shape[1]
         y = y * np.sqrt(targets.weights[rows[places]])[..., None]
-        y -= span @ (targets.span.T @ (np.sqrt(targets.weights)[:, None] * targets.y))
+        y -= span @ geometry.y_top
         fixed = np.eye(g) - span @ span.swapaxes(1, 2)
         blocks = fixed - weighted_blocks(own, D)  # (m, groups, g, g)
         for k, d in enumerate(D.T):

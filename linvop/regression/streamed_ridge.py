@@ -48,7 +48,7 @@ from linvop.regression.streamed_lots import (
     with_lot,
     without_themselves,
 )
-from linvop.regression.streaming import ColumnSpread, RowFactor
+from linvop.regression.streaming import ColumnSpread
 
 __all__ = ["ArrayRows", "RowSource", "fit_streamed"]
 
@@ -205,7 +205,7 @@ class _Streamed:
         self.kinds = kinds
         self.progress, self.saved, self.workers = progress, saved, workers
         self.before = {} if saved is None else saved.load()
-        left = ("left", "out", "waiting_rows", "waiting")
+        left = ("left", "left_weights", "out", "waiting_rows", "waiting")
         self.state = {name: x for name, x in self.before.items() if name not in left}
         self.root_w = np.sqrt(problem.weights)
         self.projection = ConstantsProjection(problem.constants * self.root_w[:, None])
@@ -224,13 +224,13 @@ class _Streamed:
             np.bincount(problem.labels),
             kinds.kinds,
         )
-        found = self.factor()
-        scores = []
-        for weights in kinds.weights if len(kinds.weights) > 1 else ():
-            self.reduce(found, weights)
-            scores.append(self.evidence(weights))
-        self.kind_weights = kinds.weights[int(np.argmin(scores)) if scores else 0]
-        self.reduce(found, self.kind_weights)
+        found, lowest = self.factor(), np.inf
+        for weights in kinds.weights:
+            reduced = self.reduced(found, weights)
+            score = self.evidence(reduced, weights) if len(kinds.weights) > 1 else 0.0
+            if score < lowest:
+                lowest, self.kind_weights = score, weights
+                self.geometry, self.spectrum = reduced
         self.weigh(self.kind_weights)
 
     # -- the first pass ------------------------------------------------------------------------
@@ -243,7 +243,7 @@ class _Streamed:
         else:
             found, done = factor_of_lots(self.source, self.targets, ()), 0
             if self.before:
-                found, done = _of_state(self.before, len(found.factors))
+                found, done = _of_state(self.before, found)
                 self.progress.add(found.n_rows)
             for k in range(done, self.source.n_lots):
                 before = found.n_rows
@@ -257,7 +257,7 @@ class _Streamed:
             raise InputError(f"rows: expected {len(self.problem.y)}, got {found.n_rows}")
         return found
 
-    def reduce(self, found: LotFactor, weights: Sequence[float]) -> None:
+    def reduced(self, found: LotFactor, weights: Sequence[float]) -> tuple[Geometry, Spectrum]:
         """The triangle cut into its parts, and the SVD of what is left to solve."""
         problem = self.problem
         R, spread = found.weighted(weights)
@@ -274,7 +274,7 @@ class _Streamed:
         active &= left > CONSTANT * np.hypot(left, np.linalg.norm(top, axis=0))
         if not active.any():
             raise InputError("A: expected a column that varies next to the constants, got none")
-        self.y_top, y_T = R[:k0, targets], R[columns, targets]
+        y_top, y_T = R[:k0, targets], R[columns, targets]
         rest = (R[targets, targets] ** 2).sum(axis=0)
         of_kinds = np.sqrt(np.asarray(weights))[self.kinds.kinds]
         weighted = problem.y * (self.root_w * of_kinds)[:, None]
@@ -284,14 +284,23 @@ class _Streamed:
         s, V, W = s[:r], Vt[:r].T, W[:, :r]
         beta = W.T @ y_T
         rest = rest + ((y_T - W @ beta) ** 2).sum(axis=0) if r < n - k0 else np.zeros(t)
-        self.geometry = Geometry(gamma, active, top[:, active], V, s, beta)
-        self.spectrum = Spectrum(s, beta, rest, n, n - k0)
+        geometry = Geometry(gamma, active, top[:, active], V, s, beta, y_top)
+        return geometry, Spectrum(s, beta, rest, n, n - k0)
 
-    def evidence(self, weights: Sequence[float]) -> float:
-        """Minus twice the log likelihood per row, of all targets, at the best alpha of each."""
-        search, _ = self.search()
-        of_rows = np.log(np.asarray(weights))[self.kinds.kinds].mean()
-        return float(np.sum(search.values.min(axis=0) - of_rows))
+    def evidence(self, reduced: tuple[Geometry, Spectrum], weights: Sequence[float]) -> float:
+        r"""Minus twice the log likelihood per rotated row, of all targets, each at its best alpha.
+
+        Rows of weight w are ``w^1/2`` times theirs, and so are the k0 constants, over which it is
+        integrated: ``- (sum_rows log w - k0 log w_c) / n1``, w_c of the kind that has them.
+        """
+        geometry, spectrum = reduced
+        t = self.problem.y.shape[1]
+        bounds = self.settings.bounds(float(geometry.s[0]))
+        search = minimise_over_alpha(spectrum.evidence, bounds, t, refine=self.settings.refine)
+        of_rows = float(np.log(np.asarray(weights))[self.kinds.kinds].sum())
+        of_rows -= self.projection.rank * np.log(self.kinds.of_constants(self.problem, weights))
+        best = spectrum.evidence(search.alpha, np.arange(t))
+        return float(np.sum(best - of_rows / spectrum.n_rotated))
 
     def weigh(self, weights: Sequence[float]) -> None:
         """Let all that follows have the weights of the kinds, too."""
@@ -330,7 +339,8 @@ class _Streamed:
         targets, geometry = self.targets, self.geometry
         out = np.full((len(grid), *self.problem.y.shape), np.nan)
         rows, X = np.zeros(0, dtype=int), np.zeros((0, len(geometry.s)))
-        done = int(self.before.get("left", 0))
+        same = np.array_equal(self.before.get("left_weights", np.zeros(0)), self.kind_weights)
+        done = int(self.before.get("left", 0)) if same else 0
         if done:
             out, rows, X = (self.before[name] for name in ("out", "waiting_rows", "waiting"))
             self.progress.add(int(np.isfinite(out[0, :, 0]).sum()) + len(rows))
@@ -351,7 +361,9 @@ class _Streamed:
                 rows, X = rows[~whole], X[~whole]
             self.progress.add(len(lot.rows) + len(lot.waiting))
             done += 1
-            self.save(left=np.asarray(done), out=out, waiting_rows=rows, waiting=X)
+            given_weights = np.asarray(self.kind_weights)
+            left = {"left": np.asarray(done), "left_weights": given_weights}
+            self.save(**left, out=out, waiting_rows=rows, waiting=X)
         if not np.isfinite(out[0]).any():
             raise InputError(
                 "leave-one-out: every group of rows is the only one that determines one of the "
@@ -371,7 +383,7 @@ class _Streamed:
         coef = np.zeros((p, t))
         coef[one.active] = z / one.gamma[one.active, None]
         scale = np.sqrt(self.kinds.of_constants(self.problem, self.kind_weights))
-        constants = self.projection.solve((self.y_top - one.top @ z) / scale)
+        constants = self.projection.solve((one.y_top - one.top @ z) / scale)
         found = self.problem, self.spectrum, search, residuals, one.active
         solver = copy(self.settings).set_streamed(*found, (coef, constants), single)
         if self.kinds.given:
@@ -388,14 +400,12 @@ def _state_of(found: LotFactor, n_lots: int) -> dict[str, np.ndarray]:
     return state
 
 
-def _of_state(state: Mapping[str, np.ndarray], n_kinds: int) -> tuple[LotFactor, int]:
-    """The inverse: triangles, and how many lots they are of."""
-    factors, spreads = [], []
-    for k in range(n_kinds):
+def _of_state(state: Mapping[str, np.ndarray], empty: LotFactor) -> tuple[LotFactor, int]:
+    """The inverse: triangles, made where the empty ones are, and how many lots they are of."""
+    spreads = []
+    for k, factor in enumerate(empty.factors):
         end = f"_{k}"
         own = {name.removesuffix(end): x for name, x in state.items() if name.endswith(end)}
-        factor = RowFactor(len(own["R"]))
         factor.R, factor.n_rows = np.asfortranarray(own["R"]), int(own["n_rows"])
-        factors.append(factor)
         spreads.append(ColumnSpread.of_arrays(own))
-    return LotFactor(tuple(factors), tuple(spreads)), int(state["factored"])
+    return LotFactor(empty.factors, tuple(spreads)), int(state["factored"])

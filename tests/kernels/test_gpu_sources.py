@@ -263,6 +263,10 @@ def test_wide_channels_by_matrix_products(cuda_folder, summed):
     assert "parents_adjoint" in launcher.ran
     check_sites(kernels, problem("shell"), summed)
     assert launcher.ran.count("groups") == 6
+    # Other atoms, and yet as many AOs in the one channel: each has its own rows.
+    for unlike in (((13, 1), (2, 6)), ((2, 6), (13, 1))):
+        check_sites(kernels, problem("total"), summed, unlike)
+        check_backwards(kernels, problem("total"), summed, False, unlike)
 
 
 def test_every_kernel_runs_here(cuda_folder):

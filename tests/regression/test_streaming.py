@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from linvop.errors import InputError
+from linvop.regression.problem import Problem
 from linvop.regression.ridge import Ridge
 from linvop.regression.scaling import column_scales
-from linvop.regression.streamed_ridge import ArrayRows, fit_streamed
+from linvop.regression.streamed_ridge import (
+    ArrayRows,
+    _Kinds,
+    _Progress,
+    _Streamed,
+    fit_streamed,
+)
 from linvop.regression.streaming import ColumnSpread, RowFactor
 
 
@@ -272,3 +279,52 @@ def test_kinds_that_mean_nothing(given, message):
         fit_streamed(
             Ridge(), ArrayRows(A, 17), y, **{"constants": constants, "kinds": kinds, **given}
         )
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.01), (7.0, 0.3)])
+def test_the_evidence_of_weights_is_the_restricted_likelihood(weights):
+    """Beside the density of y itself, constants with a flat prior, noise and prior variance best."""
+    from scipy.optimize import minimize_scalar
+
+    rng = np.random.default_rng(3)
+    n, p, k0 = 60, 4, 5
+    kinds = (np.arange(n) >= 20).astype(int)
+    A, constants = rng.normal(size=(n, p)), np.zeros((n, k0))
+    constants[:20] = rng.normal(size=(20, k0))
+    y = A @ rng.normal(size=p) + constants @ rng.normal(size=k0) + 0.1 * rng.normal(size=n)
+    w = np.asarray(weights)[kinds]
+
+    def twice(log_alpha: float) -> float:  # -2 log L, sigma^2 profiled out
+        S = A @ A.T / np.exp(log_alpha) + np.diag(1 / w)
+        inverse = np.linalg.inv(S)
+        inner = constants.T @ inverse @ constants
+        P = inverse - inverse @ constants @ np.linalg.solve(inner, constants.T @ inverse)
+        dets = np.linalg.slogdet(S)[1] + np.linalg.slogdet(inner)[1]
+        return (n - k0) * np.log(y @ P @ y / (n - k0)) + dets
+
+    exact = minimize_scalar(twice, bounds=(-25, 10), method="bounded").fun
+    solver = Ridge("evidence", column_scale=0.0, alpha_bounds=(1e-11, 1e4))
+    none = dict.fromkeys(("penalty", "groups", "weights"))
+    problem = Problem.of_rows(A, y, constants=constants, n_components=1, **none)
+    given = _Kinds.checked(solver, problem, kinds, [weights])
+    fit = _Streamed(solver, ArrayRows(A, 7), problem, _Progress(None, n), None, None, given)
+    reduced = fit.geometry, fit.spectrum
+    found = (n - k0) * fit.evidence(reduced, weights)
+    # Up to what does not depend on the weights: |A0^T A0|.
+    found += np.linalg.slogdet(constants.T @ constants)[1]
+    assert found == pytest.approx(exact, abs=1e-4)
+
+
+def test_other_weights_take_no_residuals_of_a_killed_fit(tmp_path):
+    A, y, constants, kinds = kinds_of_rows()
+    given = {"constants": constants, "kinds": kinds, "groups": np.arange(len(A)) // 4}
+    saved = {"checkpoints": tmp_path, "every": 0.0}
+    Killed.made, Killed.left = 0, 20  # 15 lots, then five of the second pass
+    with pytest.raises(KeyboardInterrupt):
+        fit_streamed(Ridge(), Killed(A, 17), y, **given, kind_weights=[(1.0, 1e-3)], **saved)
+    Killed.left = 10**9
+    found = fit_streamed(Ridge(), Killed(A, 17), y, **given, kind_weights=[(1.0, 1.0)], **saved)
+    assert Killed.made == 20 + 15  # the triangle is the same, the second pass another
+    alone = fit_streamed(Ridge(), ArrayRows(A, 17), y, **given, kind_weights=[(1.0, 1.0)])
+    assert found.alpha_ == alone.alpha_
+    np.testing.assert_array_equal(found.loo_residuals_, alone.loo_residuals_)
