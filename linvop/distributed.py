@@ -3,17 +3,18 @@ r"""Fits on several machines: lots of structures to the workers of a Dask schedu
 Features are made where they are used. In the first pass each task turns some lots into one
 triangle, and triangles merge two by two on the workers: ``columns^2`` numbers travel, whatever
 the number of structures. In the second, residuals of structures left out come back. A task whose
-worker dies is run again elsewhere; the tree is the same then, and so is every digit of the result.
+worker dies is run again elsewhere, and what all workers had is given to new ones; the tree is that
+of the workers that were there at first, and so every digit of the result is the same.
 """
 
 from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,7 +36,9 @@ _TASKS_A_WORKER = 4
 """Of the first pass: more lose less when a worker dies, and merge more."""
 
 _RETRIES, _PATIENCE = 5, 60.0
-"""How often what a dead worker had is tried again, and how long is waited for workers, seconds."""
+"""How often what the last worker had is given again, and how long is waited for one, seconds."""
+
+_Found = TypeVar("_Found")
 
 _KEPT = {-1: 1 << 28, -3: 1 << 25}
 """Of glibc's ``mallopt``: bytes that may be kept (``M_TRIM_THRESHOLD``), and the largest array of
@@ -89,21 +92,18 @@ class DaskLots:
 
     def factor(self, source: RowSource, targets: RowTargets) -> LotFactor:
         """The triangle of all lots, by a tree."""
-        here = self._everywhere(_Given(source, targets))
         shares = np.array_split(np.arange(source.n_lots), min(source.n_lots, self.n_tasks))
-        level = [
-            self.client.submit(_factor, here, share.tolist(), retries=_RETRIES, pure=False)
-            for share in shares
-        ]
-        while len(level) > 1:
-            pairs = [level[k : k + 2] for k in range(0, len(level), 2)]
-            level = [
-                self.client.submit(merged, *pair, retries=_RETRIES, pure=False)
-                if len(pair) == 2
-                else pair[0]
-                for pair in pairs
-            ]
-        return level[0].result()
+
+        def tree() -> LotFactor:
+            here = self._everywhere(_Given(source, targets))
+            submit = partial(self.client.submit, pure=False)
+            level = [submit(_factor, here, share.tolist()) for share in shares]
+            while len(level) > 1:
+                pairs = [level[k : k + 2] for k in range(0, len(level), 2)]
+                level = [submit(merged, *pair) if len(pair) == 2 else pair[0] for pair in pairs]
+            return level[0].result()
+
+        return self._again(tree)
 
     def left_out(
         self, source: RowSource, targets: RowTargets, geometry: Geometry, alphas: np.ndarray
@@ -111,28 +111,43 @@ class DaskLots:
         """Of every lot as it is done."""
         from distributed import as_completed
 
-        here = self._everywhere(_Given(source, targets))
-        solved = self._everywhere(_Solved(geometry, alphas))
-        tasks = [
-            self.client.submit(_left_out, here, solved, k, retries=_RETRIES, pure=False)
-            for k in range(source.n_lots)
-        ]
-        for task in as_completed(tasks):
-            yield task.result()
-            task.release()
+        waiting, left = set(range(source.n_lots)), _RETRIES
+        while waiting:
+            try:
+                here = self._everywhere(_Given(source, targets))
+                solved = self._everywhere(_Solved(geometry, alphas))
+                submit = partial(self.client.submit, pure=False)
+                tasks = {submit(_left_out, here, solved, k): k for k in sorted(waiting)}
+                for task in as_completed(tasks):
+                    found = task.result()
+                    waiting.discard(tasks[task])
+                    task.release()
+                    yield found
+            except _lost() as error:
+                left = self._once_less(left, error)
 
-    def _everywhere(self, value: Any) -> Any:
-        """A value on all workers; again, if one of them is just dying."""
+    def _again(self, work: Callable[[], _Found]) -> _Found:
+        """Work whose data may be lost with the last worker that had them: from here, once more."""
         left = _RETRIES
         while True:
             try:
-                self.client.wait_for_workers(1, timeout=_PATIENCE)
-                return self.client.scatter(value, broadcast=True, hash=False, timeout=_PATIENCE)
-            except (OSError, TimeoutError):
-                left -= 1
-                if not left:
-                    raise
-                time.sleep(1.0)
+                return work()
+            except _lost() as error:
+                left = self._once_less(left, error)
+
+    def _once_less(self, left: int, error: BaseException) -> int:
+        """How often may still be tried; `InputError` after the last."""
+        if left == 1:
+            raise InputError(
+                f"executor: workers were lost {_RETRIES} times, the last time with: {error}"
+            ) from error
+        time.sleep(1.0)
+        return left - 1
+
+    def _everywhere(self, value: Any) -> Any:
+        """A value on all workers that are there."""
+        self.client.wait_for_workers(1, timeout=_PATIENCE)
+        return self.client.scatter(value, broadcast=True, hash=False, timeout=_PATIENCE)
 
 
 class _Given:
@@ -147,6 +162,13 @@ class _Solved:
 
     def __init__(self, geometry: Geometry, alphas: np.ndarray) -> None:
         self.geometry, self.alphas = geometry, alphas
+
+
+def _lost() -> tuple[type[BaseException], ...]:
+    """What tells that workers, or all that they had, are gone."""
+    from distributed import CancelledError, KilledWorker
+
+    return CancelledError, KilledWorker, OSError, TimeoutError
 
 
 @cache

@@ -14,6 +14,9 @@ import linvop
 from linvop.distributed import DaskLots, client_of
 from linvop.errors import InputError
 from linvop.models import feature_rows
+from linvop.regression.ridge import Ridge
+from linvop.regression.streamed_lots import ArrayRows
+from linvop.regression.streamed_ridge import fit_streamed
 
 distributed = pytest.importorskip("distributed")
 
@@ -73,6 +76,53 @@ def test_a_worker_dies(cluster, frames):
     for name, parts in whole.parts_.items():
         for irrep, part in parts.items():
             np.testing.assert_array_equal(again.parts_[name][irrep].coefficients, part.coefficients)
+
+
+def slow_rows(seconds: float):
+    """Make every lot of rows take so long, on a worker."""
+    from linvop.regression import streamed_lots
+
+    usual = streamed_lots.ArrayRows.lot
+
+    def lot(self, k):
+        time.sleep(seconds)
+        return usual(self, k)
+
+    streamed_lots.ArrayRows.lot = lot
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("after", [0.5, 1.5])
+def test_all_workers_die(n_workers, after):
+    """In the first pass or in the second, with all that they had been given."""
+    rng = np.random.default_rng(0)
+    A, y = rng.normal(size=(400, 8)), rng.normal(size=400)
+    n_lots, seconds = 8, 0.1 * n_workers
+    with (
+        distributed.LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        pids = list(client.run(os.getpid).values())
+        client.run(slow_rows, seconds)
+        killer = threading.Timer(after, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+        lots, source = DaskLots(client), ArrayRows(A, len(A) // n_lots)
+        killer.start()
+        found = fit_streamed(Ridge(), source, y, workers=lots)
+        killer.join()
+        assert not set(pids) & set(client.run(os.getpid).values())
+    alone = fit_streamed(Ridge(), source, y)
+    assert found.alpha_ == pytest.approx(alone.alpha_)
+    np.testing.assert_allclose(found.coef_, alone.coef_, rtol=1e-10)
+    np.testing.assert_allclose(found.loo_residuals_, alone.loo_residuals_, atol=1e-10)
+
+
+def test_rows_that_are_wrong_are_said_at_once(cluster):
+    A = np.ones((40, 2))
+    A[7, 1] = np.nan
+    with pytest.raises(InputError, match="rows 0 to 9: expected finite numbers of 2 columns"):
+        fit_streamed(Ridge(), ArrayRows(A, 10), np.arange(40.0), workers=DaskLots(cluster))
 
 
 def test_structures_travel_without_their_labels(frames):

@@ -96,8 +96,10 @@ class Basis:
         by it stands in the errors of its model, "beyond cutoff".
     reach : None or float
         Blocks of V between atoms further apart (Angstrom) are zero, smoothly
-        (`linvop.features.reach`); metric ``ao`` only. Features of large molecules then cost as
-        much as their atoms, whatever their number.
+        (`linvop.features.reach`); metric ``ao`` only. Features of sites of large molecules then
+        cost as much as their atoms, whatever their number; forces, features of pairs and operators
+        take whole matrices all the same. Pairs of atoms that no word connects have no features:
+        blocks of an operator are their baseline there, "beyond cutoff".
 
     Raises
     ------
@@ -345,6 +347,15 @@ class Basis:
         """Number of columns of pairs, before anything is evaluated."""
         return sum(self.pair_counts(species, exchange=exchange).values())
 
+    @property
+    def pair_cutoff(self) -> float | None:
+        """Beyond it (Angstrom) no pair of atoms has features: the cutoff, or where words end.
+
+        With a reach, kappa factors V connect atoms up to kappa times that apart.
+        """
+        ends = [] if self.reach is None else [self.kappa * self.reach]
+        return min([*ends, *([] if self.cutoff is None else [self.cutoff])], default=None)
+
     def compile_pairs(
         self,
         species: Iterable[str | int],
@@ -355,7 +366,7 @@ class Basis:
         pairs = self.pairs(species)
         sign = checked_exchange(exchange)
         wanted = pairs.irreps(sign) if irreps is None else tuple(irreps)
-        return compiled_pairs(pairs, wanted, sign, self.cutoff)
+        return compiled_pairs(pairs, wanted, sign, self.pair_cutoff)
 
     def evaluate_pairs(
         self,

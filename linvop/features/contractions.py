@@ -11,6 +11,7 @@ from linvop.basis.enumeration import SiteEnumeration
 from linvop.basis.products import ProductEnumeration
 from linvop.basis.words import Irrep
 from linvop.errors import InputError
+from linvop.features.memory import require_memory
 from linvop.features.metric import Multiplied, multiplied
 from linvop.features.neighbourhoods import Neighbourhoods, is_large
 from linvop.features.species_rows import Kernels, ProductPlans, species_rows
@@ -22,6 +23,9 @@ from linvop.kernels.product_plan import product_plan
 from linvop.orbitals.order import ChannelOrder, channel_order
 
 __all__ = ["Contracted", "Kernels", "SiteFeatures", "compiled", "contracted"]
+
+_WHOLE_MATRICES = 6
+"""Of n_ao^2 numbers each, of every source, that derivatives hold at least."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,15 @@ def contracted(enumeration: SiteEnumeration, system: System | Contracted) -> Con
     if isinstance(system, Contracted):
         return system
     _check_species(enumeration, system)
+    if is_large(enumeration, system):
+        n_ao, n_sources = system.layout.n_ao, len(enumeration.screenings)
+        n_sources *= len(enumeration.source_names)
+        require_memory(
+            8.0 * _WHOLE_MATRICES * n_sources * n_ao**2,
+            f"{system.layout.n_atoms} atoms: forces, operators and pairs take whole matrices of "
+            f"{n_ao} AOs, which",
+            advice="energies alone are made neighbourhood by neighbourhood",
+        )
     order = channel_order(system.layout, enumeration.species)
     by_species = enumeration.sources == "species"
     settings = enumeration.metric, enumeration.screenings, by_species, enumeration.reach
@@ -114,7 +127,7 @@ class SiteFeatures:
         return products + sum(plan.n_columns[k] for plan in self.plans.values())
 
     def sites(
-        self, system: System | Contracted, kernels: Kernels = cpu
+        self, system: System | Contracted | Neighbourhoods, kernels: Kernels = cpu
     ) -> dict[tuple[str, int, int], np.ndarray]:
         r"""Site features, ``{(species, lam, sigma): (n_sites, 2 lam + 1, n_columns)}``."""
         with one_blas_thread():
@@ -126,7 +139,7 @@ class SiteFeatures:
         }
 
     def structure(
-        self, system: System | Contracted, kernels: Kernels = cpu
+        self, system: System | Contracted | Neighbourhoods, kernels: Kernels = cpu
     ) -> dict[Irrep, np.ndarray]:
         r"""Features summed over the atoms of each species, ``{irrep: (2 lam + 1, p)}``."""
         with one_blas_thread():
@@ -137,13 +150,14 @@ class SiteFeatures:
         }
 
     def _rows(
-        self, system: System | Contracted, kernels: Kernels, summed: bool
+        self, system: System | Contracted | Neighbourhoods, kernels: Kernels, summed: bool
     ) -> dict[str, dict[Irrep, np.ndarray]]:
         """``{species: {irrep: (n_rows, 2 lam + 1, n_columns)}}``, nu = 1 before products."""
-        if not isinstance(system, Contracted) and is_large(self.enumeration, system):
+        if isinstance(system, System) and is_large(self.enumeration, system):
             _check_species(self.enumeration, system)
-            apart = Neighbourhoods.of(self.enumeration, system)
-            return apart.rows(self.plans, self.product_plans, summed, kernels)
+            system = Neighbourhoods.of(self.enumeration, system)
+        if isinstance(system, Neighbourhoods):
+            return system.rows(self.plans, self.product_plans, summed, kernels)
         one = contracted(self.enumeration, system)
         return {
             s: species_rows(

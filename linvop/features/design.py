@@ -14,6 +14,7 @@ from linvop.basis.words import Irrep
 from linvop.errors import InputError
 from linvop.features.contractions import SiteFeatures
 from linvop.features.device_rows import structure_rows_on
+from linvop.features.neighbourhoods import LARGE
 from linvop.features.threads import available_cores, one_thread_each
 from linvop.integrals import System
 from linvop.kernels.dispatch import Device, as_device
@@ -82,7 +83,14 @@ def structure_rows(
         for irrep, value in values.items():
             rows[irrep][index] = value
 
-    with one_thread_each(workers or available_cores()) as pool:
+    workers = workers or available_cores()
+    if n < workers and any(len(a) >= LARGE for a in frames) and features.enumeration.reach:
+        for index in range(n):  # each of them on all cores
+            evaluate(index)
+            if progress is not None:
+                progress(index + 1, n)
+        return rows
+    with one_thread_each(workers) as pool:
         for done, _ in enumerate(pool.map(evaluate, range(n)), start=1):
             if progress is not None:
                 progress(done, n)

@@ -23,7 +23,7 @@ import numpy as np
 
 from linvop.basis.words import Irrep
 from linvop.features.contractions import Contracted, SiteFeatures, contracted
-from linvop.features.neighbourhoods import is_large
+from linvop.features.neighbourhoods import Neighbourhoods, is_large
 from linvop.features.operators import OperatorFeatures
 from linvop.integrals import System
 from linvop.kernels import cpu
@@ -42,6 +42,9 @@ _ROUNDING = 3e-15
 _STEP, _STEP_OF_V = 1e-8, 1e-6
 """Differences by which first orders in delta are taken; all terms are positive."""
 
+_OF_BOUND = 0.1
+"""What V of structures taken apart errs by, of the bound that is stated; more than is seen."""
+
 _STRUCTURES = 4
 """Looked at, evenly spread, besides those that show all species and pairs of them."""
 
@@ -49,11 +52,13 @@ _STRUCTURES = 4
 class _Erring:
     """Kernels that evaluate ``|A| + step dA`` and products of such; dA per unit of rounding."""
 
-    def __init__(self, step: float, one: Contracted | System) -> None:
+    def __init__(self, step: float, one: Contracted | Neighbourhoods) -> None:
         self.step = step
-        self.condition = 1.0
-        if isinstance(one, Contracted):  # what is taken apart has no metric
+        self.condition, self.expansion = 1.0, 0.0
+        if isinstance(one, Contracted):
             self.condition /= float(one.multiplied.s.min(initial=1.0))
+        else:  # what is taken apart has no metric, but errs by expansions
+            self.expansion = _OF_BOUND * one.bound / _ROUNDING
 
     def site_rows(self, plan: WordPlan, *given: Any) -> np.ndarray:
         return self._words(cpu.site_rows, plan, given)
@@ -73,7 +78,10 @@ class _Erring:
         positive = replace(plan, coupling_value=np.abs(plan.coupling_value))
         sizes = [np.abs(x) for x in matrices]
         step = _STEP_OF_V * self.condition
-        erring = [x + step * d for x, d in zip(sizes, _bounds(*matrices), strict=True)]
+        erring = [
+            x + step * (d + self.expansion * (x != 0.0))
+            for x, d in zip(sizes, _bounds(*matrices), strict=True)
+        ]
         change = kernel(positive, *erring, *rest) - kernel(positive, *sizes, *rest)
         return out + self.step / _STEP_OF_V * change
 
@@ -109,7 +117,8 @@ def operator_rounding(
     }
     positive = replace(features, pairs=pairs)
     enumeration = features.basis.enumeration(features.species)
-    for one in _looked_at(enumeration, features.ao, frames):
+    for k in _chosen(frames):  # pairs take whole matrices
+        one = contracted(enumeration, System.from_atoms(frames[k], features.ao))
         erring, exact = (positive.evaluate(one, _Erring(step, one)) for step in (_STEP, 0.0))
         for block, (_, values) in erring.items():
             error = (values - exact[block].values).max(axis=(0, 1), initial=0.0)
@@ -117,10 +126,15 @@ def operator_rounding(
     return out
 
 
-def _looked_at(enumeration: Any, ao: Any, frames: Sequence[Atoms]) -> Iterator[Contracted | System]:
+def _looked_at(
+    enumeration: Any, ao: Any, frames: Sequence[Atoms]
+) -> Iterator[Contracted | Neighbourhoods]:
     for k in _chosen(frames):
         system = System.from_atoms(frames[k], ao)
-        yield system if is_large(enumeration, system) else contracted(enumeration, system)
+        if is_large(enumeration, system):
+            yield Neighbourhoods.of(enumeration, system)
+        else:
+            yield contracted(enumeration, system)
 
 
 def _chosen(frames: Sequence[Atoms]) -> list[int]:

@@ -26,7 +26,12 @@ def memory_of_machine() -> float:
     return min(*limits, float(text) if text.isdigit() else float("inf"))
 
 
-def require_memory(n_bytes: float, what: str, available: float | None = None) -> None:
+def require_memory(
+    n_bytes: float,
+    what: str,
+    available: float | None = None,
+    advice: str = "take fewer features (kappa, nu, max_degree, resolution) or structures",
+) -> None:
     r"""Refuse what cannot fit.
 
     Parameters
@@ -37,6 +42,8 @@ def require_memory(n_bytes: float, what: str, available: float | None = None) ->
         What needs it, for the message, such as "200 structures x 30000 features of lam = 0".
     available : float, optional
         Bytes; default those of this machine.
+    advice : str
+        What to do.
 
     Raises
     ------
@@ -46,7 +53,6 @@ def require_memory(n_bytes: float, what: str, available: float | None = None) ->
     there = memory_of_machine() if available is None else available
     if n_bytes > there:
         raise InputError(
-            f"{what}: a fit needs about {n_bytes / 2**30:.1f} GiB of memory, and "
-            f"{there / 2**30:.1f} GiB are there; take fewer features (kappa, nu, max_degree, "
-            "resolution) or structures"
+            f"{what}: needs about {n_bytes / 2**30:.1f} GiB of memory, and "
+            f"{there / 2**30:.1f} GiB are there; {advice}"
         )

@@ -10,7 +10,7 @@ kernels are the same as for a whole molecule:
 - E, from the sites to their neighbourhood;
 - M, within it.
 
-Time and memory grow as the number of atoms.
+Time and memory grow as the number of atoms, but for the logarithm in `linvop.integrals.cells`.
 """
 
 from __future__ import annotations
@@ -107,6 +107,11 @@ class Neighbourhoods:
             pair[order],
             tuple(_cells(system.positions)),
         )
+
+    @property
+    def bound(self) -> float:
+        """Largest bound of what an element of V errs by, Hartree."""
+        return max(float(part.bounds.max()) for part in self.parts)
 
     def rows(
         self,

@@ -57,7 +57,7 @@ class OperatorFeatures:
     @property
     def cutoff(self) -> float | None:
         """Angstrom; pairs beyond it have no row."""
-        return self.basis.cutoff
+        return self.basis.pair_cutoff
 
     @property
     def ao(self) -> AOBasis:
@@ -181,7 +181,7 @@ def operator_features(
             on_site[s] = compiled(site, products, irreps, "site", (s,))
         else:
             off_site[s, t, exchange] = compiled_pairs(
-                pairs, irreps, exchange or None, basis.cutoff, ((s, t),)
+                pairs, irreps, exchange or None, basis.pair_cutoff, ((s, t),)
             )
     return OperatorFeatures(basis, species, blocks, on_site, off_site)
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from linvop.errors import InputError
-from linvop.integrals.libcint import over_shells, potential_sums
+from linvop.integrals.libcint import over_shells, pieces, potential_sums
 from linvop.integrals.system import System
 
 __all__ = [
@@ -157,7 +157,9 @@ def _weighted(
     out = np.zeros((len(weights), n_ao, n_ao))
 
     def of_shells(first: int, last: int) -> None:
-        potential_sums(atm, bas, env, ao_loc, points, weights, first, last, out)
+        for some in pieces(len(points)):
+            given = points[some], np.ascontiguousarray(weights[:, some])
+            potential_sums(atm, bas, env, ao_loc, *given, first, last, out)
 
     over_shells(of_shells, ao_loc, len(points))
     return out

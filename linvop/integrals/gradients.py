@@ -22,7 +22,7 @@ import numpy as np
 
 from linvop.errors import InputError
 from linvop.integrals.external import checked_charges, source_weights
-from linvop.integrals.libcint import gradient_sums, over_shells
+from linvop.integrals.libcint import gradient_sums, over_shells, pieces
 from linvop.integrals.system import System
 
 __all__ = ["overlap_gradient", "point_charge_gradient", "potential_gradient"]
@@ -98,8 +98,9 @@ def _moved(
 
     def of_shells(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         by_aos, by_points = np.zeros((n_ao, 3)), np.zeros((len(points), 3))
-        given = atm, bas, env, ao_loc, points, weights, G
-        gradient_sums(*given, first, last, by_aos, by_points)
+        for some in pieces(len(points)):
+            given = points[some], np.ascontiguousarray(weights[:, some]), G
+            gradient_sums(atm, bas, env, ao_loc, *given, first, last, by_aos, by_points[some])
         return by_aos, by_points
 
     parts = over_shells(of_shells, ao_loc, 3 * len(points))

@@ -21,9 +21,11 @@ from pyscf.gto.moleintor import libcgto
 
 from linvop.compiled import njit
 
-__all__ = ["gradient_sums", "over_shells", "point_integrals", "potential_sums"]
+__all__ = ["gradient_sums", "over_shells", "pieces", "point_integrals", "potential_sums"]
 
-_LARGE, _PARTS = 2e7, 16
+_POINTS = 2000
+
+_INTEGRALS, _PARTS = 2e7, 16
 """From how many integrals on threads pay, and in how many parts they are then made: always as
 many, so that sums do not depend on the number of threads."""
 
@@ -33,6 +35,10 @@ _NGRIDS, _PTR_GRIDS = 11, 12
 
 def _external(name: str):
     """A function of libcint for compiled code, found by name wherever PySCF has loaded it from."""
+    if not hasattr(libcgto, name):
+        raise ImportError(
+            f"libcint of PySCF: expected {name} in it; linvop needs PySCF 2.5 or newer"
+        )
     address = ctypes.cast(getattr(libcgto, name), ctypes.c_void_p).value
     llvm.add_symbol(name, address)
     # out, dims, shls, atm, natm, bas, nbas, env, opt, cache
@@ -41,10 +47,15 @@ def _external(name: str):
     return types.ExternalFunction(name, number(*arguments))
 
 
+def pieces(n_points: int) -> list[slice]:
+    """Points some at a time: the integrals over a pair of shells stay in the cache."""
+    return [slice(k, min(k + _POINTS, n_points)) for k in range(0, n_points, _POINTS)]
+
+
 def over_shells(work: Callable[[int, int], Any], ao_loc: np.ndarray, n_points: int) -> list[Any]:
     r"""``work(first, last)`` for all ranges of shells, on as many threads as PySCF would take."""
     n_shells, n_ao = len(ao_loc) - 1, int(ao_loc[-1])
-    if float(n_ao) ** 2 * n_points < _LARGE:
+    if float(n_ao) ** 2 * n_points < _INTEGRALS:
         return [work(0, n_shells)]
     # Half a matrix: the rows of shell i have i + 1 blocks.
     edges = np.rint(n_shells * np.sqrt(np.linspace(0.0, 1.0, _PARTS + 1))).astype(int).tolist()
@@ -92,7 +103,7 @@ def potential_sums(atm, bas, env, ao_loc, points, weights, first, last, out):
     weights : (n_sets, n_points) float64
     first, last : int
     out : (n_sets, n_ao, n_ao) float64
-        Both triangles are written.
+        Both triangles; equal to the last digit.
     """
     n = len(points)
     own = _with_points(env, points)
@@ -107,15 +118,16 @@ def potential_sums(atm, bas, env, ao_loc, points, weights, first, last, out):
             point_integrals(i, j, n, len(env), atm, bas, own, block)
             for b in range(n_j):
                 nu = ao_loc[j] + b
-                for a in range(n_i):
+                for a in range(b if i == j else 0, n_i):
                     mu = ao_loc[i] + a
                     at = n * (a + n_i * b)
                     for s in range(len(weights)):
                         total = 0.0
                         for g in range(n):
                             total += weights[s, g] * block[at + g]
-                        out[s, mu, nu] = total
-                        out[s, nu, mu] = total
+                        out[s, mu, nu] += total
+                        if mu != nu:
+                            out[s, nu, mu] += total
 
 
 @njit(nogil=True, fastmath={"contract", "reassoc"})

@@ -42,9 +42,9 @@ def operator_errors(
     for record, atoms, matrix in zip(labelled.records, labelled.frames, predicted, strict=True):
         true = getattr(record, model.target)
         errors.add(atoms, true, matrix)
-        if model.basis.cutoff is not None:
+        if model.basis.pair_cutoff is not None:
             frame = model.frame(atoms)
-            far = beyond(frame.system, model.basis.cutoff)
+            far = beyond(frame.system, model.basis.pair_cutoff)
             errors.add_beyond(frame.learned(true), frame.learned(matrix), far)
     derived = derived_errors(
         model, labelled.records, predicted, source=source, functional=functional, energy=energy

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pyscf import lib
 
 from linvop import Basis
 from linvop.bench.clusters import alkane, water_cluster
@@ -9,6 +10,7 @@ from linvop.conventions import BOHR
 from linvop.errors import InputError
 from linvop.features import neighbourhoods
 from linvop.features.adjoint import structure_adjoint
+from linvop.features.contractions import contracted
 from linvop.features.reach import switch
 from linvop.features.tangent import structure_tangent
 from linvop.integrals import System, potential
@@ -17,6 +19,7 @@ from linvop.testing import assert_body_order, assert_equivariant
 IRREPS = ((0, 1), (1, 1))
 CASES = [
     {"kappa": 1},
+    {"kappa": 5, "resolution": "total"},
     {"kappa": 3},
     {"kappa": 3, "sources": "species", "screening": (None, 0.4)},
     {"kappa": 4, "resolution": "species"},
@@ -34,8 +37,6 @@ def test_the_cut_is_smooth_and_ends():
 
 
 def test_blocks_within_the_inner_part_are_v():
-    from linvop.features.contractions import contracted
-
     atoms = alkane(4)
     system = System.from_atoms(atoms, Basis("sto-3g").ao_basis)
     one = contracted(Basis("sto-3g", reach=3.0).enumeration(["H", "C"]), system)
@@ -77,7 +78,7 @@ def test_what_is_further_away_than_words_reach_counts_through_v_alone():
     assert np.abs(a["C", 0, 1][-1] - b["C", 0, 1][-1]).max() > 1e-3
 
 
-@pytest.mark.parametrize("settings", CASES[1:3], ids=str)
+@pytest.mark.parametrize("settings", CASES[2:4], ids=str)
 def test_gradients_contain_the_cut(settings):
     basis = Basis("sto-3g", reach=2.2, **settings)
     atoms = alkane(2)
@@ -114,6 +115,56 @@ def test_laws_hold_with_a_reach():
     atoms.rattle(0.1, seed=2)
     assert_equivariant(basis, atoms)
     assert_body_order(basis, alkane(1))
+
+
+def test_laws_hold_for_what_is_taken_apart(monkeypatch):
+    monkeypatch.setattr(neighbourhoods, "LARGE", 2)
+    basis = Basis("sto-3g", kappa=3, reach=2.0, screening=0.5)
+    atoms = alkane(3)
+    atoms.rattle(0.1, seed=2)
+    assert_equivariant(basis, atoms)
+    order = np.random.default_rng(0).permutation(len(atoms))
+    a, b = basis.evaluate(atoms), basis.evaluate(atoms[order])
+    for key, values in a.items():
+        own = np.flatnonzero(atoms.symbols == key[0]).tolist()
+        there = np.flatnonzero(atoms[order].symbols == key[0])
+        back = [own.index(order[k]) for k in there]
+        size = np.abs(values).max(initial=1.0)
+        np.testing.assert_allclose(b[key], values[back], atol=1e-9 * size)
+
+
+def test_threads_leave_every_digit():
+    basis = Basis("sto-3g", kappa=3, reach=3.0)
+    system = System.from_atoms(water_cluster(60), basis.ao_basis)
+    features = basis.compile(["H", "O"], IRREPS, "structure")
+    before, found = lib.num_threads(), []
+    try:
+        for n in (1, 3):
+            lib.num_threads(n)
+            found.append(features.structure(system)[0, 1])
+    finally:
+        lib.num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+def test_pairs_that_no_word_connects_have_no_features():
+    basis = Basis("sto-3g", kappa=2, reach=1.2)
+    assert basis.pair_cutoff == pytest.approx(2.4)
+    atoms = alkane(4)
+    for (s, t, *_), (pairs, values) in basis.evaluate_pairs(atoms).items():
+        distances = [atoms.get_distance(i, j) for i, j in pairs]
+        assert max(distances) <= 2.4, (s, t)
+        assert len(values) == len(pairs)
+    assert Basis("sto-3g", kappa=2, reach=1.2, cutoff=2.0).pair_cutoff == 2.0
+    assert Basis("sto-3g").pair_cutoff is None
+
+
+def test_whole_matrices_that_do_not_fit_are_refused(monkeypatch):
+    monkeypatch.setattr("linvop.features.memory.memory_of_machine", lambda: 1e6)
+    basis = Basis("sto-3g", reach=3.0)
+    system = System.from_atoms(water_cluster(60), basis.ao_basis)
+    with pytest.raises(InputError, match="180 atoms: forces, operators and pairs take whole matri"):
+        contracted(basis.enumeration(["H", "O"]), system)
 
 
 def test_metrics_in_which_all_atoms_meet_are_refused():

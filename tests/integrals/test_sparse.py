@@ -7,9 +7,9 @@ from pyscf import lib
 from linvop.bench.clusters import alkane, water_cluster
 from linvop.conventions import BOHR
 from linvop.errors import InputError
-from linvop.integrals import System, potential
+from linvop.integrals import System, cells, point_charge_potential, potential
 from linvop.integrals.sparse import sparse_potential
-from linvop.orbitals.shells import AOBasis
+from linvop.orbitals.shells import AOBasis, Shell
 
 REACH = 3.5 / BOHR
 
@@ -94,3 +94,60 @@ def test_what_is_no_distance_is_refused(reach, tolerance):
     system = System((8,), np.zeros((1, 3)), AOBasis("sto-3g"))
     with pytest.raises(InputError, match="expected a positive number"):
         sparse_potential(system, reach, tolerance=tolerance)
+
+
+DIFFUSE = {
+    "H": [Shell(0, (0.05,), (1.0,)), Shell(1, (0.9, 0.2), (0.4, 0.7))],
+    "O": [Shell(0, (3.0, 0.3), (0.2, 0.9)), Shell(2, (0.15,), (1.0,)), Shell(4, (0.5,), (1.0,))],
+    "I": [Shell(0, (40.0, 0.2), (0.5, 0.6)), Shell(3, (0.4,), (1.0,))],
+}
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-5, 1e-8])
+@pytest.mark.parametrize("screening", [None, 0.02, 2.0])
+def test_bounds_hold_where_they_are_coarse(tolerance, screening):
+    """Diffuse, heavy and g shells, chains and clouds, atoms on top of each other."""
+    rng = np.random.default_rng(0)
+    chain = np.outer(np.arange(24), [2.1, 0.0, 0.0])
+    cloud = rng.normal(size=(24, 3)) * 7.0
+    near = np.concatenate([[[0.0, 0, 0], [0.04, 0, 0], [0.0, 0.3, 0]], cloud[:15] + 20.0])
+    for positions in (chain, cloud, near):
+        numbers = tuple(rng.choice([1, 8, 53], len(positions)).tolist())
+        system = System(numbers, positions, AOBasis(DIFFUSE))
+        V = potential(system, screening=screening)
+        found = sparse_potential(system, 9.0, tolerance=tolerance, screening=screening)
+        offsets = system.layout.atom_offsets.tolist()
+        for k, (i, j, _) in enumerate(found.pairs.tolist()):
+            exact = V[offsets[i] : offsets[i + 1], offsets[j] : offsets[j + 1]]
+            error = np.abs(found.block(k)[0] - exact).max()
+            assert error <= found.bounds[k, 0] + 1e-12 * np.abs(V).max()
+
+
+@pytest.mark.parametrize(("zeta", "tolerance"), [(0.01, 1e-3), (0.02, 1e-4), (0.05, 1e-5)])
+def test_screened_nuclei_beyond_all_lists_are_in_the_bound(zeta, tolerance):
+    """One atom in the middle of a hollow ball of nuclei, at every distance."""
+    directions = np.random.default_rng(1).normal(size=(300, 3))
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    one = System((1,), np.zeros((1, 3)), AOBasis("sto-3g"))
+    for r in (15.0, 25.0, 35.0, 50.0):
+        positions = np.concatenate([np.zeros((1, 3)), r * directions])
+        system = System((1,) * 301, positions, AOBasis("sto-3g"))
+        found = sparse_potential(system, 1.0, screening=zeta, tolerance=tolerance)
+        exact = point_charge_potential(one, np.ones(301), positions, screening=zeta)
+        assert np.abs(found.block(0)[0] - exact).max() <= found.bounds[0, 0] + 1e-12
+
+
+def test_lists_of_cells_do_not_grow_with_the_structure(monkeypatch):
+    usual, seen = cells._within, []
+
+    def within(*given):
+        found = usual(*given)
+        seen[-1].append(len(found.near) / len(found.centres))
+        return found
+
+    monkeypatch.setattr(cells, "_within", within)
+    for n in (300, 1200):
+        seen.append([])
+        sparse_potential(System.from_atoms(water_cluster(n), AOBasis("sto-3g")), REACH)
+    assert seen[1][-1] < 1.3 * seen[0][-1]
+    assert len(seen[1]) >= 3  # and there are larger cells for what is further away

@@ -283,7 +283,7 @@ def test_kinds_that_mean_nothing(given, message):
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.01), (7.0, 0.3)])
 def test_the_evidence_of_weights_is_the_restricted_likelihood(weights):
-    """Beside the density of y itself, constants with a flat prior, noise and prior variance best."""
+    """Beside the density of y itself, with a flat prior of the constants."""
     from scipy.optimize import minimize_scalar
 
     rng = np.random.default_rng(3)
