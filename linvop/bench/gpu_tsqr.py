@@ -15,7 +15,7 @@ from linvop.regression.streaming import RowFactor
 
 __all__ = ["tsqr_table"]
 
-_LOTS = (4, 8, LOT, 2 * LOT)
+_LOTS = (4, 8, LOT, 2 * LOT, 4 * LOT)
 """Rows that are factored at once, in units of the columns."""
 
 _COPIES = 4
