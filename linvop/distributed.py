@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -35,8 +35,9 @@ __all__ = ["DaskLots", "client_of"]
 _TASKS_A_WORKER = 4
 """Of the first pass: more lose less when a worker dies, and merge more."""
 
-_RETRIES, _PATIENCE = 5, 60.0
-"""How often what the last worker had is given again, and how long is waited for one, seconds."""
+_RETRIES, _PATIENCE, _LOOK = 5, 60.0, 5.0
+"""How often what the last worker had is given again; how long is waited for a worker, and how often
+is looked whether there is one, seconds."""
 
 _Found = TypeVar("_Found")
 
@@ -84,9 +85,8 @@ class DaskLots:
         if not all(hasattr(client, name) for name in ("submit", "scatter", "ncores")):
             raise InputError(f"executor: expected a distributed.Client, got {client!r}")
         self.client = client
+        self._wait()
         n_workers = len(client.ncores())
-        if not n_workers:
-            raise InputError("executor: expected workers, got a client without any")
         # Once: workers that die and come back must not change the tree, and with it last digits.
         self.n_tasks = _TASKS_A_WORKER * n_workers
 
@@ -101,7 +101,7 @@ class DaskLots:
             while len(level) > 1:
                 pairs = [level[k : k + 2] for k in range(0, len(level), 2)]
                 level = [submit(merged, *pair) if len(pair) == 2 else pair[0] for pair in pairs]
-            return level[0].result()
+            return self._result(level[0])
 
         return self._again(tree)
 
@@ -109,8 +109,6 @@ class DaskLots:
         self, source: RowSource, targets: RowTargets, geometry: Geometry, alphas: np.ndarray
     ) -> Iterator[LeftOut]:
         """Of every lot as it is done."""
-        from distributed import as_completed
-
         waiting, left = set(range(source.n_lots)), _RETRIES
         while waiting:
             try:
@@ -118,11 +116,12 @@ class DaskLots:
                 solved = self._everywhere(_Solved(geometry, alphas))
                 submit = partial(self.client.submit, pure=False)
                 tasks = {submit(_left_out, here, solved, k): k for k in sorted(waiting)}
-                for task in as_completed(tasks):
-                    found = task.result()
-                    waiting.discard(tasks[task])
-                    task.release()
-                    yield found
+                while tasks:
+                    for task in self._some_of(tasks):
+                        found = task.result()
+                        waiting.discard(tasks.pop(task))
+                        task.release()
+                        yield found
             except _lost() as error:
                 left = self._once_less(left, error)
 
@@ -137,6 +136,8 @@ class DaskLots:
 
     def _once_less(self, left: int, error: BaseException) -> int:
         """How often may still be tried; `InputError` after the last."""
+        if self.client.status != "running":
+            raise InputError(f"executor: the scheduler is gone: {error}") from error
         if left == 1:
             raise InputError(
                 f"executor: workers were lost {_RETRIES} times, the last time with: {error}"
@@ -144,9 +145,33 @@ class DaskLots:
         time.sleep(1.0)
         return left - 1
 
+    def _wait(self) -> None:
+        """For a worker, and not for ever."""
+        try:
+            self.client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise InputError(
+                f"scheduler {self.client.scheduler.address}: no worker for {_PATIENCE:g} s; start "
+                "some (dask worker ADDRESS), or wait for jobs with client.wait_for_workers(1)"
+            ) from error
+
+    def _some_of(self, tasks: Iterable[Any]) -> list[Any]:
+        """Those that are done, at least one; `InputError` if there are no workers for long."""
+        from distributed import wait
+
+        while True:
+            try:
+                return list(wait(list(tasks), _LOOK, return_when="FIRST_COMPLETED").done)
+            except TimeoutError:
+                self._wait()
+
+    def _result(self, task: Any) -> Any:
+        self._some_of([task])
+        return task.result()
+
     def _everywhere(self, value: Any) -> Any:
         """A value on all workers that are there."""
-        self.client.wait_for_workers(1, timeout=_PATIENCE)
+        self._wait()
         return self.client.scatter(value, broadcast=True, hash=False, timeout=_PATIENCE)
 
 

@@ -148,7 +148,8 @@ def run_fit(
         size = ", ".join(
             f"{n} columns of lam = {lam}" for (lam, _), n in model.counts(species).items()
         )
-        parts = None if config.chunk is None else config.output / "fit.parts"
+        by_chunks = config.chunk is not None and scheduler is None
+        parts = config.output / "fit.parts" if by_chunks else None
         try:
             model.fit(
                 data.train,
@@ -166,10 +167,17 @@ def run_fit(
                 f"{parts} holds the rows so far: run the same command again to go on"
             ) from None
     fitted = time.perf_counter()
-    series = {
+    series: dict[str, Series] = {
         t.name: {"leave one out": (model.train_values_[t.name], model.loo_predictions_[t.name])}
         for t in model.measured
+        if np.isfinite(model.loo_predictions_[t.name]).any()
     }
+    if not series:  # fits by chunks leave nothing out unless alpha is chosen by it
+        series = {t.name: {} for t in model.measured}
+        if not data.test:
+            fitted_to = model.predict_arrays(data.train, source=config.train, device=on)
+            for t in model.measured:
+                series[t.name]["fitted to"] = (model.train_values_[t.name], fitted_to[t.name])
     metrics: dict[str, Any] = {
         "train": name_of(config.train),
         "n_train": model.n_train_,
@@ -231,7 +239,12 @@ def _naming(source: str) -> Iterator[None]:
 
 
 def _errors(model: PropertyModel, series: dict[str, Series], name: str) -> dict[str, Any]:
-    return {t.name: errors(*series[t.name][name], t.unit) for t in model.measured}
+    named = {t.name: series[t.name] for t in model.measured}
+    return {
+        t.name: errors(*named[t.name][name], t.unit)
+        for t in model.measured
+        if name in named[t.name]
+    }
 
 
 def panels(target: Target, series: Series) -> list[Parity | Errors]:

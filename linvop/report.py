@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -178,7 +180,9 @@ def fit_table(report: Mapping[str, Any], units: Mapping[str, str]) -> Table:
             for bound in ("lower", "upper"):
                 if part[f"at_{bound}_bound"]:
                     shown["alpha_over_largest_s2"] += f" ({bound} bound)"
-            table.add_row(name, irrep, *shown.values(), number(factor * part["loo_rmse"]), unit)
+            left_out = part["loo_rmse"]
+            rmse = number(factor * left_out) if np.isfinite(left_out) else "not made"
+            table.add_row(name, irrep, *shown.values(), rmse, unit)
     return table
 
 

@@ -941,3 +941,24 @@ def test_sigterm_cleans_up(tmp_path):
     assert done.returncode == 143, done.stderr
     assert "interrupted: nothing was written" in done.stderr
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_fit_by_chunks_that_leaves_nothing_out(tmp_path, test):
+    """Alpha and the weight of forces by their evidence: a model, pictures, and no residuals."""
+    part = "n_train = 60" if test else ""
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f'[data]\ntrain = "shipped:water"\n{part}\n[basis]\nao = "sto-3g"\nkappa = 1\n'
+        "[targets]\nenergy = {}\nforces = {}\n[solver]\nchunk = 50\nalpha = "
+        f'"evidence"\nforce_weight = [0.01, 0.1]\n[output]\ndir = "{tmp_path / "out"}"\n'
+    )
+    done = CliRunner().invoke(app, ["fit", str(config)])
+    assert done.exit_code == 0, done.output
+    assert "not made" in done.output
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["leave_one_out"] == {}
+    assert ("test" in metrics) == test
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "model.h5", "metrics.json", "parity_energy.png", "parity_forces.png",
+    }  # fmt: skip

@@ -81,7 +81,11 @@ def test_without_a_gpu(waters, monkeypatch):
     (waters / "config.toml").write_text(CONFIG)
     refused(run("fit", waters / "config.toml", "--device", "gpu"), "no CUDA device here")
     assert not (waters / "out").exists()
-    given = (waters / "test.xyz", waters / "test.xyz", waters / "no.xyz")
+    frames = linvop.read(waters / "train.xyz")
+    linvop.PropertyModel(linvop.Basis("sto-3g", kappa=1), "energy").fit(frames).save(
+        waters / "small.h5", force=True
+    )
+    given = (waters / "small.h5", waters / "test.xyz", waters / "no.xyz")
     refused(run("predict", *given, "--device", "gpu"), "no CUDA device here")
     done = run("fit", waters / "config.toml", "--device", "tpu")
     refused(done, "device: expected 'cpu' or 'gpu', got 'tpu'")
@@ -92,7 +96,7 @@ def test_what_it_does_not_do(waters, there):
     config.write_text(CONFIG.replace("energy = {}", "fock = {}"))
     refused(run("fit", config, "--device", "gpu"), "--device gpu: fits of operators are made on")
     config.write_text(CONFIG.replace("energy = {}", "energy = {}\nforces = {}"))
-    refused(run("fit", config, "--device", "gpu"), "rows of forces are made on the CPU only")
+    refused(run("fit", config, "--device", "gpu"), "fits to forces are made on the CPU only")
     config.write_text(CONFIG)
     done = run("fit", config, "--device", "gpu", "--scheduler", "tcp://nowhere:1")
     refused(done, "--device gpu: not with --scheduler")

@@ -56,6 +56,9 @@ def measure_large(
     say : callable, optional
         Told what is being measured.
     """
+    from linvop.features.basis import Basis
+
+    Basis(ao, kappa=_KAPPA, reach=reach).count(["H", "C", "O"])  # refuses before the work
     rows = []
     with one_thread():
         for screening in (None, 0.3):

@@ -44,7 +44,11 @@ def measure_streaming(n: int = 200_000, p: int = 4000, folder: str | None = None
     """
     if folder is not None and not Path(folder).is_dir():
         raise InputError(f"--folder {folder}: expected a folder that exists")
-    with TemporaryDirectory(dir=folder) as here:
+    try:
+        made = TemporaryDirectory(dir=folder)
+    except OSError as error:
+        raise InputError(f"--folder {folder}: cannot be written to ({error})") from error
+    with made as here:
         path = Path(here) / "rows.npy"
         _write(path, n, p)
         rows = [{"what": "scipy.linalg.qr of all rows in memory, R alone", **_run(path, "qr")}]

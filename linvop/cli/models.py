@@ -36,7 +36,8 @@ units = { energy = "Hartree" }
 [basis]
 ao = "linvop-sv"
 kappa = 3
-metric = "lowdin"              # resolution, sources, lam_max, body_order, cutoff, reach too
+metric = "lowdin"              # resolution, sources, lam_max, body_order, cutoff too
+# reach = 4.0                  # Angstrom, of V, for molecules of hundreds of atoms; metric "ao"
 screening = ["none", 0.3]      # bare and screened V; "none" is None
 nu = 2                         # products of site features need a largest degree
 max_degree = ["none", 6]
@@ -46,6 +47,7 @@ forces = {}                    # with the energy, of all structures: -dE/dR in t
 gap = { rank = 0, unit = "eV" }
 [solver]
 alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
+# chunk = 200                  # structures whose rows are in memory at a time (docs/distributed.md)
 covariance = true              # for predict --std
 column_scale = 0.5             # columns are scaled by this power of their size
 kappa_cost = 2.0               # prior: what each further power of V costs
@@ -141,7 +143,6 @@ def fit_command(
         from linvop.config.operator_fit import is_operator_fit
         from linvop.fitting import outputs, run_fit
 
-        _check_device(device)
         tree = read_toml(config)
         if scheduler is not None and (is_effective_fit(tree) or is_operator_fit(tree)):
             raise InputError("--scheduler: for fits of properties")
@@ -160,6 +161,9 @@ def fit_command(
             fit_operator(config, force=force, json=json)
             return
         settings = read_config(config)
+        if device != "cpu" and settings.model.with_forces:
+            raise InputError(f"--device {device}: fits to forces are made on the CPU only")
+        _check_device(device)
         with progress_bar() as progress:
             metrics = run_fit(
                 settings, force=force, progress=progress, scheduler=scheduler, device=device
@@ -178,7 +182,8 @@ def fit_command(
         tables: list[Any] = [
             fit_table(metrics["report"], {t.name: t.unit for t in settings.model.measured})
         ]
-        tables.append(error_table(metrics["leave_one_out"], "leave one structure out"))
+        if metrics["leave_one_out"]:
+            tables.append(error_table(metrics["leave_one_out"], "leave one structure out"))
         if "test" in metrics:
             tables.append(error_table(metrics["test"], f"test ({metrics['test_set']})"))
         if "calibration" in metrics:
@@ -201,6 +206,9 @@ def predict_command(
     std: Annotated[
         bool, typer.Option("--std", help="Also write the standard deviation, PROPERTY_std.")
     ] = False,
+    no_forces: Annotated[
+        bool, typer.Option("--no-forces", help="Leave the forces of the model out.")
+    ] = False,
     device: OnDevice = "cpu",
     force: Force = False,
     json: Json = False,
@@ -212,7 +220,6 @@ def predict_command(
         from linvop.models.property import PropertyModel
 
         refuse_same(out, structures, model)
-        _check_device(device)
         fitted = load(model)
         if not isinstance(fitted, PropertyModel):
             from linvop.cli.operators import predict_operators
@@ -226,6 +233,7 @@ def predict_command(
             predict_operators(operator, structures, out, force=force, json=json)
             return
         check_structure_output(out, force)
+        _check_device(device)
         frames = read(structures)
         with progress_bar() as progress:
             predicted = fitted.predict(
@@ -234,6 +242,7 @@ def predict_command(
                 source=str(structures),
                 std=std,
                 device=device,
+                forces=not no_forces,
             )
         write(
             out,

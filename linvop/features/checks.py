@@ -20,7 +20,8 @@ def checked_atoms(atoms: Any) -> Atoms:
     Raises
     ------
     InputError
-        For anything but an ase.Atoms with atoms, and for a position that is not finite.
+        For anything but an ase.Atoms with atoms, a position that is not finite, and a cell that
+        repeats.
     """
     from ase import Atoms
 
@@ -32,4 +33,8 @@ def checked_atoms(atoms: Any) -> Atoms:
     if not finite.all():
         k = int(np.argmin(finite))
         raise InputError(f"atom {k}: expected a finite position, got {atoms.positions[k].tolist()}")
+    if atoms.pbc.any():
+        raise InputError(
+            f"atoms: expected a molecule, got periodic boundary conditions {atoms.pbc.tolist()}"
+        )
     return atoms

@@ -168,8 +168,8 @@ def _several_weights(
         return {}
     if not isinstance(rows, FeatureRows):
         raise InputError(
-            "force_weight: several are compared by triangles of rows that are not in memory: "
-            "expected a fit by chunks (chunk=..), or one number"
+            "force_weight: several are compared in fits by chunks (chunk) with alpha = 'evidence': "
+            "expected these, or one number"
         )
     kinds = (np.arange(n_rows) >= n).astype(np.int64)
     return {"kinds": kinds, "kind_weights": [(1.0, weight) for weight in force_weight]}

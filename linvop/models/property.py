@@ -184,7 +184,7 @@ class PropertyModel:
             ``Ridge(refine=False)`` on all rows at once.
         checkpoints : path, optional
             With `chunk`, a folder for the state of the fit once a minute: the same fit, if it was
-            killed, goes on from there. Removed at the end.
+            killed, goes on from there. Removed at the end. Not with `executor`.
         executor : distributed.Client, optional
             Whose workers make the rows, in chunks, and merge their triangles
             (`linvop.distributed`).
@@ -207,6 +207,13 @@ class PropertyModel:
             )
         if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
             raise InputError(f"chunk: expected a positive integer, got {chunk!r}")
+        if checkpoints is not None and (chunk is None or executor is not None):
+            raise InputError(
+                "checkpoints: expected a fit by chunks (chunk=..) without an executor, whose "
+                "workers keep none"
+            )
+        if self.force_weight != FORCE_WEIGHT and not self.with_forces:
+            raise InputError("force_weight: expected 'forces' among the targets")
         # Into a copy: a fit that fails leaves this model as it was.
         fresh = copy(self)
         data = training_set(
@@ -266,6 +273,7 @@ class PropertyModel:
         source: str = "frames",
         std: bool = False,
         device: str | Device = "cpu",
+        forces: bool = True,
     ) -> list[dict[str, Any]]:
         r"""Predictions in ASE units, one dict a frame.
 
@@ -288,7 +296,13 @@ class PropertyModel:
         self._require_fitted()
         frames = check_frames(frames, source=source, species=self.species_)
         arrays = self.predict_arrays(
-            frames, workers=workers, progress=progress, source=source, std=std, device=device
+            frames,
+            workers=workers,
+            progress=progress,
+            source=source,
+            std=std,
+            device=device,
+            forces=forces,
         )
         stops = np.cumsum([len(a) for a in frames])[:-1]
         of_atoms = {"forces", "forces_std"} if self.with_forces else set()
@@ -309,13 +323,14 @@ class PropertyModel:
         source: str = "frames",
         std: bool = False,
         device: str | Device = "cpu",
+        forces: bool = True,
     ) -> dict[str, np.ndarray]:
         r"""Predictions as ``{target: (n_frames, *shape)}``, forces (n_atoms in all, 3)."""
         self._require_fitted()
         on = as_device(device)
         if std:
             self._require_std()
-            if on.name != "cpu" and self.with_forces:
+            if on.name != "cpu" and self.with_forces and forces:
                 raise InputError(
                     f"std: standard deviations of forces are made on the CPU only; leave std out, "
                     f"or device {on.name!r}"
@@ -336,14 +351,14 @@ class PropertyModel:
             some, more = frames[chunk], {}
             given: dict[str, Any] = {"workers": workers, "progress": done}
             given |= {"source": source, "first": first}
-            if not self.with_forces:
+            if not (self.with_forces and forces):
                 rows = structure_rows(features, some, device=on, **given)
             elif on.name == "cpu":
                 rows = structure_rows(features, some, **given)
                 more = forces_of(*self._of_energy(), some, workers, std)
             else:
-                rows, forces = rows_and_forces_on(on, features, *self._of_energy(), some, **given)
-                more = {"forces": forces}
+                rows, own = rows_and_forces_on(on, features, *self._of_energy(), some, **given)
+                more = {"forces": own}
             found = values_of_rows(self.targets, self.parts_, rows, counts[chunk], std)
             chunks.append(found | more)
         return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
@@ -425,15 +440,18 @@ class PropertyModel:
             else:
                 warnings.warn(line, ExtrapolationWarning, stacklevel=2)
         features = self._features()
-        V = contracted(features.enumeration, System.from_atoms(atoms, self.basis.ao_basis))
-        rows = {irrep: row[None] for irrep, row in features.structure(V).items()}
+        system = System.from_atoms(atoms, self.basis.ao_basis)
+        # Derivatives take whole matrices, which are then there for the features too.
+        V = contracted(features.enumeration, system) if wanted else None
+        rows = {irrep: row[None] for irrep, row in features.structure(V or system).items()}
         values = values_of_rows(self.targets, self.parts_, rows, counts, std)
         found = {name: value[0] for name, value in values.items()}
-        for t in wanted:
-            own, parts = self.basis.compile(self.species_, t.irreps, "structure"), self.parts_
-            found[f"{t.name}_derivatives"] = position_derivatives(own, V, t, parts[t.name])
-            if std and t.name == "energy":
-                found["forces_std"] = position_deviations(own, V, parts["energy"][0, 1])
+        if V is not None:
+            for t in wanted:
+                own, parts = self.basis.compile(self.species_, t.irreps, "structure"), self.parts_
+                found[f"{t.name}_derivatives"] = position_derivatives(own, V, t, parts[t.name])
+                if std and t.name == "energy":
+                    found["forces_std"] = position_deviations(own, V, parts["energy"][0, 1])
         return {n: float(v) if np.ndim(v) == 0 else v for n, v in found.items()}
 
     def score(

@@ -16,6 +16,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from linvop.errors import InputError
+
 __all__ = ["Checkpoint", "fingerprint"]
 
 Arrays = Mapping[str, np.ndarray]
@@ -48,7 +50,7 @@ class Checkpoint:
     Parameters
     ----------
     folder : path
-        Made when something is written.
+        Made when something is written; `InputError` if it cannot be.
     key : str
         Fingerprint of the fit.
     every : float
@@ -57,6 +59,11 @@ class Checkpoint:
 
     def __init__(self, folder: str | Path, key: str, every: float = 60.0) -> None:
         self.path = Path(folder) / f"{key[:32]}.npz"
+        there = next(
+            p for p in (Path(folder).absolute(), *Path(folder).absolute().parents) if p.exists()
+        )
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            raise InputError(f"checkpoints {folder}: {there} is no folder that can be written to")
         self.every, self._last = every, time.monotonic()
 
     def load(self) -> dict[str, np.ndarray]:

@@ -3,9 +3,9 @@ r"""Triangular factors of rows on a device: `linvop.regression.streaming` for an
 .. math:: \begin{pmatrix} R \\ B \end{pmatrix} = Q \begin{pmatrix} R' \\ 0 \end{pmatrix}
 
 by the library's Householder QR (mode "r"), which knows nothing of the triangle: B is gathered until
-it has `LOT` times the rows of R, as far as memory allows (from some ten thousand columns on it has as
-few as twice), and the triangle costs 2/3 of a lot's part. R is that of the CPU up to signs of its
-rows and rounding.
+it has `LOT` times the rows of R, as far as memory allows (from some ten thousand columns on it has
+as few as twice), and the triangle costs 2/3 of a lot's part. R is that of the CPU up to signs of
+its rows and rounding.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def fit_streamed(
         As `Ridge.fit`, and for settings that need all rows at once.
     """
     if settings.covariance or settings.prune is not None:
-        raise InputError("streamed rows: expected a Ridge without covariance and prune")
+        raise InputError("a fit by chunks (chunk): expected no covariance and no prune")
     n, p = source.shape
     problem = Problem.of_rows(
         np.broadcast_to(0.0, (n, p)),
@@ -161,7 +161,7 @@ class _Kinds:
             raise InputError(f"kind_weights: expected {n_kinds} positive numbers each, got {found}")
         if len(found) > 1 and settings.alpha != "evidence":
             raise InputError(
-                "several weights of kinds are compared by their evidence: expected "
+                "several weights (force_weight) are compared by their evidence: expected "
                 f"alpha = 'evidence', got {settings.alpha!r}"
             )
         with_constants = np.unique(kinds[np.any(problem.constants != 0.0, axis=1)])

@@ -49,16 +49,16 @@ def test_a_library_that_refuses_the_whole(gpu_device, monkeypatch):
     qr = gpu_device.xp.linalg.qr
 
     def small(A, mode):
-        if len(A) > 400 and A.shape[1] == 10:
+        if len(A) > 700 and A.shape[1] == 10:
             raise MemoryError
         return qr(A, mode=mode)
 
     monkeypatch.setattr(gpu_device.xp.linalg, "qr", small)
-    table = tsqr_table(gpu_device, 1000, 10, gpu_roofs.Roofs({8: 1.0}, 1.0), 1)
+    table = tsqr_table(gpu_device, 2000, 10, gpu_roofs.Roofs({8: 1.0}, 1.0), 1)
     whole, *lots = table.rows
-    assert whole["rows"] == 250
-    assert {row["rows"] for row in lots} == {1000}
-    assert "refuses more than 250 rows" in table.notes[0]
+    assert whole["rows"] == 500
+    assert {row["rows"] for row in lots} == {2000}
+    assert "refuses more than 500 rows" in table.notes[0]
 
 
 def test_without_a_gpu_one_line(monkeypatch):

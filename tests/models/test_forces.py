@@ -369,7 +369,7 @@ def test_what_is_refused():
         model().fit(TRAIN, chunk=0)
     with pytest.raises(InputError, match="relevance: expected all rows at once"):
         model(relevance="shells").fit(TRAIN, chunk=5)
-    with pytest.raises(InputError, match="without covariance and prune"):
+    with pytest.raises(InputError, match="expected no covariance and no prune"):
         model(solver=linvop.Ridge(covariance=True)).fit(TRAIN, chunk=5)
     for name, of in (("forces_std", "forces"), ("energy_derivatives", "energy")):
         with pytest.raises(InputError, match=f"{name} would be taken for the .* of {of}"):
@@ -392,7 +392,7 @@ def test_several_weights_in_chunks_and_the_best_is_named(tmp_path):
     several.save(tmp_path / "model.h5")
     again = linvop.load(tmp_path / "model.h5")
     assert again.force_weight == several.force_weight
-    with pytest.raises(InputError, match="expected a fit by chunks"):
+    with pytest.raises(InputError, match="in fits by chunks .chunk. with alpha = .evidence."):
         model(solver=evidence, force_weight=(0.1, 1.0)).fit(TRAIN)
     with pytest.raises(InputError, match="force_weight: expected a positive number, got -1"):
         model(force_weight=(0.1, -1.0))

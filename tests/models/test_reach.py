@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
 
 import linvop
 from linvop.bench.clusters import water_cluster
@@ -72,3 +73,29 @@ def test_exports_are_refused_with_the_reason(model, tmp_path):
     with pytest.raises(InputError, match="not written: V of this model has a reach of 4 Angstrom"):
         model.export(tmp_path / "model.deploy.h5")
     assert not list(tmp_path.iterdir())
+
+
+def test_energies_alone_are_made_apart(model, frames, monkeypatch):
+    """Whole matrices are not made where no forces are asked for: by predict or a calculator."""
+    both = linvop.PropertyModel(BASIS, ("energy", "forces"))
+    with_forces = [a.copy() for a in frames[:30]]
+    for atoms in with_forces:
+        apart = atoms.positions[:, None] - atoms.positions
+        pull = np.exp(-(apart**2).sum(axis=2) / 2)  # of the energy's sum over pairs
+        energy, forces = atoms.info["energy"], np.einsum("ij,ijx->ix", pull, apart)
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
+    both.fit(with_forces)
+    large = water_cluster(10)
+    expected = both.predict([large])[0]
+    assert set(expected) == {"energy", "forces"}
+
+    def refuse(*given):
+        raise AssertionError("whole matrices")
+
+    monkeypatch.setattr(neighbourhoods, "LARGE", 10)
+    for module in ("property", "property_values", "derivatives"):
+        monkeypatch.setattr(f"linvop.models.{module}.contracted", refuse)
+    found = both.predict([large], forces=False)[0]
+    assert found == {"energy": pytest.approx(expected["energy"], rel=1e-8)}
+    large.calc = linvop.Calculator(model)
+    assert np.isfinite(large.get_potential_energy())
