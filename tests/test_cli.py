@@ -813,9 +813,11 @@ def test_one_target_alone_can_be_evaluated(fitted, tmp_path):
 
 
 def test_labels_of_another_level_are_remarked(tmp_path, no_plots):
+    from linvop.labelling import label
+
     config = CONFIG.replace('train = "train.xyz"\ntest = "test.xyz"', 'train = "shipped:water"')
     assert run("fit", write_case(tmp_path, config=config)).exit_code == 0
-    linvop.labelling.label(waters(2), tmp_path / "hf.h5", method="rhf", ao="sto-3g", workers=1)
+    label(waters(2), tmp_path / "hf.h5", method="rhf", ao="sto-3g", workers=1)
     done = run("evaluate", tmp_path / "out/model.h5", tmp_path / "hf.h5")
     assert done.exit_code == 0
     assert (
