@@ -126,10 +126,13 @@ def test_rows_that_are_wrong_are_said_at_once(cluster):
 
 
 def test_structures_travel_without_their_labels(frames):
-    one = feature_rows.bare(frames[0])
-    assert one.calc is None
-    assert not one.info
-    np.testing.assert_array_equal(one.positions, frames[0].positions)
+    found = feature_rows.unpacked(*feature_rows.packed(frames))
+    assert len(found) == len(frames)
+    for one, atoms in zip(found, frames, strict=True):
+        assert one.calc is None
+        assert not one.info
+        assert one.get_chemical_symbols() == atoms.get_chemical_symbols()
+        np.testing.assert_array_equal(one.positions, atoms.positions)
 
 
 def test_the_command(cluster, frames, tmp_path):

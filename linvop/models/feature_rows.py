@@ -90,7 +90,10 @@ class FeatureRows:
     def __getstate__(self) -> dict[str, Any]:
         """For workers elsewhere: without what stays here, and one thread each."""
         stays = {"progress": None, "executor": None, "checkpoints": None, "workers": 1}
-        return {**self.__dict__, **stays, "frames": [bare(a) for a in self.frames]}
+        return {**self.__dict__, **stays, "frames": packed(self.frames)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"frames": unpacked(*state["frames"])})
 
     @property
     def n_lots(self) -> int:
@@ -139,8 +142,17 @@ class FeatureRows:
         return np.concatenate([places, *below]), stacked
 
 
-def bare(atoms: Atoms) -> Atoms:
-    """Elements and positions alone: labels need not travel."""
+def packed(frames: Sequence[Atoms]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of atoms, elements and positions alone: three arrays travel, and no labels."""
+    counts = np.asarray([len(a) for a in frames], np.int64)
+    numbers = np.concatenate([a.numbers for a in frames])
+    return counts, numbers, np.concatenate([a.positions for a in frames])
+
+
+def unpacked(counts: np.ndarray, numbers: np.ndarray, positions: np.ndarray) -> list[Atoms]:
+    """The structures again."""
     from ase import Atoms
 
-    return Atoms(atoms.numbers, positions=atoms.positions)
+    ends = np.cumsum(counts)[:-1]
+    parts = zip(np.split(numbers, ends), np.split(positions, ends), strict=True)
+    return [Atoms(z, positions=r) for z, r in parts]
