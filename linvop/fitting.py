@@ -142,6 +142,7 @@ def run_fit(
     def stage(name: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(name, done, total) if progress else None
 
+    executor = None if scheduler is None else client_of(scheduler)
     start = time.perf_counter()
     with _naming(config.train), frame_numbers(data.train_numbers):
         species = ordered_species(z for a in data.train for z in a.numbers)
@@ -157,7 +158,7 @@ def run_fit(
                 source=config.train,
                 chunk=config.chunk,
                 checkpoints=parts,
-                executor=None if scheduler is None else client_of(scheduler),
+                executor=executor,
                 device=on,
             )
         except KeyboardInterrupt:
