@@ -102,7 +102,7 @@ def columns_table(settings: Sequence[dict[str, Any]] = SETTINGS, rounds: int = 5
 
 def draw_columns(table: Table, path: str | Path) -> None:
     r"""Time against columns, a series for each AO basis and nu, beside int1e_nuc's; a PNG."""
-    from linvop.plotting.canvas import COLOURS, grid, new_figure, write_png
+    from linvop.plotting.canvas import COLOURS, grid, new_figure, plain_log_ticks, write_png
 
     figure = new_figure(5.2, 3.6)
     ax = figure.add_subplot()
@@ -117,5 +117,6 @@ def draw_columns(table: Table, path: str | Path) -> None:
     ax.set(xscale="log", yscale="log", xlabel="columns", ylabel="CPU time of one ethanol, ms")
     ax.set_title("dotted: int1e_nuc in the same AO basis", fontsize=8)
     ax.legend(frameon=False, fontsize=7)
+    plain_log_ticks(ax.yaxis)
     grid(ax)
     write_png(figure, path, force=True)

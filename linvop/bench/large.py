@@ -176,7 +176,7 @@ def _add_growth(rows: list[dict[str, Any]]) -> None:
 
 def draw_growth(report: Report, path: str | Path) -> None:
     r"""Time per atom against atoms, of every kind of structure, beside int1e_nuc's; a PNG."""
-    from linvop.plotting.canvas import COLOURS, grid, new_figure, write_png
+    from linvop.plotting.canvas import COLOURS, grid, new_figure, plain_log_ticks, write_png
 
     rows = report.tables[0].rows
     kinds = list(dict.fromkeys(row["structure"] for row in rows))
@@ -191,5 +191,6 @@ def draw_growth(report: Report, path: str | Path) -> None:
             ax.plot(*zip(*whole, strict=True), "x:", ms=5, color=colour, label=f"int1e_nuc, {kind}")
     ax.set(xscale="log", yscale="log", xlabel="atoms", ylabel="CPU time per atom, ms")
     ax.legend(frameon=False, fontsize=7)
+    plain_log_ticks(ax.yaxis)
     grid(ax)
     write_png(figure, path, force=True)
