@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from threading import Lock
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from linvop.errors import InputError
 from linvop.orbitals.named_sets import own_set
 
 __all__ = ["AOBasis", "AOLayout", "Shell", "symbol_of"]
+
+_ONE_AT_A_TIME = Lock()
 
 L_NAMES = "spdfghik"
 L_MAX = 6
@@ -243,7 +246,10 @@ class AOBasis:
                 raise InputError(
                     f"AO basis has no shells for {symbol}; it has some for {', '.join(self.spec)}"
                 )
-            self._raw[symbol] = _as_pyscf(symbol, entry)
+            # One after the other: of two threads that silence warnings at once, the one that ends
+            # last leaves them silent for everybody.
+            with _ONE_AT_A_TIME:
+                self._raw[symbol] = _as_pyscf(symbol, entry)
         return self._raw[symbol]
 
     def shells(self, symbol: str) -> tuple[Shell, ...]:

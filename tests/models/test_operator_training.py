@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from ase import Atoms
@@ -48,9 +46,6 @@ def test_counted_rows_are_those_that_are_made(cutoff):
 def test_kinds_in_one_pass_or_each_in_its_own_give_one_model(data, monkeypatch):
     calls: list[list[tuple[int, int]]] = []
     models = []
-    with warnings.catch_warnings():  # threads that load compiled code would take warnings away
-        warnings.simplefilter("ignore")
-        linvop.OperatorModel(linvop.Basis(**SMALL)).fit(data)
     for budget in (0.0, 4e4, 2.0**31):
         monkeypatch.setattr("linvop.models.operator_training._ROWS_AT_ONCE", budget)
         calls.append([])

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from pyscf import gto
@@ -56,3 +59,13 @@ def test_custom_sets_equal_named_ones():
 def test_bad_sets_are_named(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_threads_that_ask_for_shells_do_not_silence_warnings():
+    """PySCF's advice about a set is left out, and no warning of anybody else after that."""
+    before = list(warnings.filters)
+    for _ in range(20):
+        ao = AOBasis("6-31g")
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(ao.raw, 4 * ["H", "C", "N", "O"]))
+        assert list(warnings.filters) == before
