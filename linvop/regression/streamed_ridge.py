@@ -149,6 +149,7 @@ class _Kinds:
         kinds: np.ndarray | None,
         weights: Sequence[Sequence[float]],
     ) -> _Kinds:
+        r"""Kinds (n,) and candidates of one weight a kind; `InputError` for what means nothing."""
         n = len(problem.y)
         if kinds is None:
             return cls(np.zeros(n, np.int64), ((1.0,),), False)
