@@ -6,7 +6,8 @@ a potential (`linvop.integrals.gaussian_products.product_sizes`). A nucleus may 
 - *outside* from a distance rho of the atoms' segment on, where what it penetrates weighs less than
   the tolerance: ``sum_n w_n g_n(p, rho) <= tolerance``;
 - *of order L* from a distance r of the segment's middle on, where what lies beyond that order does:
-  ``sum_n w_n tail(L, n, R / 2 + extra, r) <= tolerance``.
+  ``sum_n w_n tail(L, n, delta + extra, r) <= tolerance``, summed over the places delta <= R / 2 of
+  products, by parts of the segment: where they are far from the middle they weigh little.
 
 Both are tabulated for steps of R, on the safe side of each. All per unit of charge.
 """

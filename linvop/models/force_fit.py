@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +37,6 @@ from linvop.models.linear_part import (
 from linvop.models.training import TrainingSet
 from linvop.regression.calibration import calibrated
 from linvop.regression.ridge import Ridge
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["FORCE_WEIGHT", "checked_weight", "fit_energies_and_forces"]
 
