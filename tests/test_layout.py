@@ -30,6 +30,7 @@ ORDER = [
     ["io"],
     ["observables"],
     ["models"],
+    ["sampling"],
     ["labelling"],
     ["scf"],
     ["calculator"],

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linvop.bench.clusters import alkane, water_cluster
 from linvop.bench.machine import describe_machine, peak_memory_gb
 from linvop.bench.tables import Report, Table, verdict
 from linvop.bench.timing import one_thread
 from linvop.integrals import System, molecule
 from linvop.integrals.sparse import SparsePotential, sparse_potential
+from linvop.sampling import alkane, water_cluster
 
 if TYPE_CHECKING:
     from linvop.features.basis import Basis

@@ -1,6 +1,6 @@
 r"""Make the shipped water data: ``python -m linvop.data.make_water [OUT]``.
 
-The command samples the geometries (`linvop.labelling.sampling`) and labels them as
+The command samples the geometries (`linvop.sampling`) and labels them as
 ``linvop label`` does. OUT is the shipped file unless another name is given.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from linvop.data import water
 from linvop.errors import InputError
 from linvop.labelling import LabelReport, label
-from linvop.labelling.sampling import sample_water
+from linvop.sampling import sample_water
 
 __all__ = ["N_MATRICES", "N_WATERS", "SEED", "main", "make"]
 

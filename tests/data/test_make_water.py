@@ -12,8 +12,8 @@ from linvop.errors import InputError
 from linvop.io.dataset import Dataset
 from linvop.io.records import Record
 from linvop.labelling.calculation import calculate
-from linvop.labelling.sampling import sample_water
 from linvop.labelling.settings import Settings
+from linvop.sampling import sample_water
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import pytest
 from pyscf import lib
 
 from linvop import Basis
-from linvop.bench.clusters import alkane, water_cluster
 from linvop.conventions import BOHR
 from linvop.errors import InputError
 from linvop.features import neighbourhoods
@@ -14,6 +13,7 @@ from linvop.features.contractions import contracted
 from linvop.features.reach import switch
 from linvop.features.tangent import structure_tangent
 from linvop.integrals import System, potential
+from linvop.sampling import alkane, water_cluster
 from linvop.testing import assert_body_order, assert_equivariant
 
 IRREPS = ((0, 1), (1, 1))

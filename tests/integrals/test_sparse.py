@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from pyscf import lib
 
-from linvop.bench.clusters import alkane, water_cluster
 from linvop.conventions import BOHR
 from linvop.errors import InputError
 from linvop.integrals import System, cells, point_charge_potential, potential
 from linvop.integrals.sparse import sparse_potential
 from linvop.orbitals.shells import AOBasis, Shell
+from linvop.sampling import alkane, water_cluster
 
 REACH = 3.5 / BOHR
 

@@ -18,7 +18,7 @@ from linvop.errors import ConvergenceError, InputError
 from linvop.io.dataset import Dataset
 from linvop.io.structures import write
 from linvop.labelling import label, runner
-from linvop.labelling.sampling import sample_water
+from linvop.sampling import sample_water
 
 FAST = {"ao": "sto-3g", "method": "rhf"}
 

@@ -7,9 +7,9 @@ import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import linvop
-from linvop.bench.clusters import water_cluster
 from linvop.errors import InputError
 from linvop.features import neighbourhoods
+from linvop.sampling import water_cluster
 
 BASIS = linvop.Basis("sto-3g", kappa=2, reach=4.0, screening=0.3)
 

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linvop.errors import InputError
+from linvop.sampling.rotations import random_rotation
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["random_rotation", "sample_water"]
+__all__ = ["sample_water"]
 
 _LENGTH = (0.97, 0.10, 0.75, 1.30)
 _ANGLE = (104.2, 13.0, 75.0, 140.0)
@@ -65,15 +66,3 @@ def _truncated(
         x = rng.normal(mean, sd)
         if lowest <= x <= highest:
             return float(x)
-
-
-def random_rotation(rng: np.random.Generator) -> np.ndarray:
-    r"""Return a proper rotation matrix (3, 3), uniform over SO(3).
-
-    A quaternion (w, v) uniform on the 3-sphere, R = (w^2 - v.v) I + 2 v v^T + 2 w [v]_x.
-    """
-    q = rng.normal(size=4)
-    w, *v = q / np.linalg.norm(q)
-    x, y, z = v
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return (w * w - np.dot(v, v)) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from linvop.errors import InputError
-from linvop.labelling.sampling import random_rotation, sample_water
+from linvop.sampling import random_rotation, sample_water
 
 
 def internal(frames) -> tuple[np.ndarray, np.ndarray]:
