@@ -35,6 +35,8 @@ COMMANDS = (
     "export",
     "inspect",
     "locality",
+    "reproduce",
+    "data",
 )
 HEAVY = ("numpy", "scipy", "pyscf", "numba", "ase", "h5py", "matplotlib", "rich", "sympy")
 

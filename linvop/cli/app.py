@@ -19,6 +19,7 @@ from linvop.cli.models import (
     predict_command,
     quickstart_command,
 )
+from linvop.cli.reproducing import REPRODUCE_HELP, data_command, reproduce_command
 from linvop.cli.scanning import SCAN_HELP, scan_command
 
 __all__ = ["app", "main"]
@@ -71,6 +72,12 @@ app.command(
     help=LOCALITY_HELP,
     epilog="Example: linvop locality ethanol.h5 --cutoffs 2,3,4,5 --n 50 --out locality",
 )(locality_command)
+app.command(
+    "reproduce",
+    help=REPRODUCE_HELP,
+    epilog="Example: linvop reproduce long_range --quick --out first-look",
+)(reproduce_command)
+app.command("data", epilog="Example: linvop data ~/data")(data_command)
 app.add_typer(bench_app, name="bench")
 
 

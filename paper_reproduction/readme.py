@@ -1,0 +1,102 @@
+r"""The table of a folder of results: studies, claims, pictures; generated whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from linvop.bench.tables import machine_line
+from paper_reproduction.study import VERDICTS
+
+__all__ = ["readme"]
+
+_HEAD = """# The paper, measured again
+
+J. Nigam, T. Smidt, G. Dusson, *Machine learning electronic structure and atomistic properties from
+the external potential*, arXiv:2602.15345. Written by `linvop reproduce`; do not edit.
+
+    linvop reproduce                    all studies; minutes to hours, labels are kept and resumed
+    linvop reproduce long_range         one
+    linvop reproduce --quick            all, small, in minutes: a check, no figures to quote
+    linvop reproduce --data DIR         with your copy of the data; see linvop data
+    linvop reproduce --redraw           pictures and this table again, of the JSON files
+    python -m paper_reproduction.NAME   the same, one script a figure
+
+Each study leaves NAME.json with every number that its picture shows, NAME.png and NAME.pdf. Peers
+(SOAP, lambda-SOAP) are featomic's (`pip install 'linvop[peers]'`) and have the same solver, splits
+and labels. *Plain powers* are the paper's features, V, V^2, V^3 with nothing told apart; *shell*
+tells the channels of the contraction apart; *products* couples features with each other.
+"""
+
+_FILES = """## Files
+
+`study.py` what a study gets and gives · `running.py`, `readme.py` from a name to files and this
+table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
+`external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
+share · `contests.py` property models beside their peers, one split and solver for all. The studies:
+one file each, named in the table.
+"""
+
+
+def readme(results: Mapping[str, Mapping[str, Any]]) -> str:
+    r"""The text of README.md.
+
+    Parameters
+    ----------
+    results : {name: result}
+        As `linvop reproduce` writes them, in the order of the table.
+    """
+    parts = [_HEAD]
+    if any(r["quick"] for r in results.values()):
+        parts.append("**Some of this is of `--quick` runs: a check, no figures to quote.**\n")
+    parts += [_studies(results), _claims(results), _FILES]
+    parts += [_picture(name, r) for name, r in results.items()]
+    return "\n".join(parts)
+
+
+def _studies(results: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = [
+        "## Studies\n",
+        "| figure | script | data | minutes | status |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, r in results.items():
+        count = {v: sum(c["verdict"] == v for c in r["claims"]) for v in VERDICTS}
+        status = ", ".join(f"{n} {v}" for v, n in count.items() if n)
+        kind = "quick: " if r["quick"] else ""
+        lines.append(
+            f"| [{r['title']}](#{name}) | `{name}.py` | {_cell(r['data'])} | "
+            f"{r['seconds'] / 60:.1f} | {kind}{status} |"
+        )
+    lines.append("\nMinutes: of the run that wrote the figure, without labels that were kept.\n")
+    return "\n".join(lines)
+
+
+def _claims(results: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = ["## Claims\n"]
+    for source, title in (
+        ("paper", "claim of the paper"),
+        ("linvop", "what linvop asks of itself"),
+    ):
+        lines += [f"| {title} | measured here | verdict | figure |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| {_cell(c['text'])} | {_cell(c['found'])} | {c['verdict']} | [{name}](#{name}) |"
+            for name, r in results.items()
+            for c in r["claims"]
+            if c["source"] == source
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _picture(name: str, r: Mapping[str, Any]) -> str:
+    notes = "".join(f"- {note}\n" for note in r["notes"])
+    return (
+        f'<a id="{name}"></a>\n\n## {r["title"]}\n\n![{r["title"]}](figures/{name}.png)\n\n'
+        f"[PDF](figures/{name}.pdf), [numbers](figures/{name}.json). {r['data']}\n\n{notes}\n"
+        f"{machine_line(r['machine'])}"
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

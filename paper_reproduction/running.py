@@ -1,0 +1,171 @@
+r"""Run studies: from a name to its JSON, PNG and PDF, and the table of all that is there."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from linvop.bench.machine import describe_machine
+from linvop.errors import InputError
+from linvop.fitting import all_or_none, check_outputs
+from linvop.io.atomic import atomic_text
+from linvop.io.hdf5 import json_safe
+from paper_reproduction import STUDIES
+from paper_reproduction.readme import readme
+from paper_reproduction.study import Measured, Setting
+from paper_reproduction.style import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURES", "load_results", "main", "output_files", "redraw", "reproduce"]
+
+FIGURES = "figures"
+"""Folder of pictures and numbers, in that of the table."""
+
+
+def output_files(name: str) -> list[str]:
+    """What a study leaves in the folder of figures."""
+    return [f"{name}.{ending}" for ending in ("json", "png", "pdf")]
+
+
+def checked_names(names: Sequence[str]) -> tuple[str, ...]:
+    r"""The studies of these names, in the table's order; all where there are none.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
+    unknown = [n for n in names if n not in STUDIES]
+    if unknown:
+        raise InputError(
+            f"reproduce: expected some of {', '.join(STUDIES)}, got {', '.join(unknown)}"
+        )
+    return tuple(n for n in STUDIES if n in names or not names)
+
+
+def reproduce(
+    names: Sequence[str],
+    setting: Setting,
+    out: Path,
+    *,
+    force: bool = False,
+    done: Callable[[dict[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    r"""Run studies, each written as soon as it is done, and the table after each.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of `STUDIES`; empty for all.
+    setting : Setting
+    out : Path
+        Folder: ``README.md`` and, in ``figures``, NAME.json, NAME.png and NAME.pdf.
+    force : bool
+        Replace files that exist.
+    done : callable, optional
+        Handed each result as it is written.
+
+    Returns
+    -------
+    list of dict
+        What the JSON files hold.
+
+    Raises
+    ------
+    InputError
+        Before any work, for unknown names, files that exist and data that is wrong.
+    """
+    chosen = checked_names(names)
+    check_outputs(out / FIGURES, [f for n in chosen for f in output_files(n)], force)
+    if setting.data is not None and not setting.data.is_dir():
+        raise InputError(f"--data {setting.data}: expected a folder (linvop data explains)")
+    results = []
+    for name in chosen:
+        module = import_module(f"paper_reproduction.{name}")
+        setting.say(f"{name}: {module.TITLE}")
+        start = perf_counter()
+        measured: Measured = module.run(setting)
+        result = json_safe(
+            {
+                "name": name,
+                "title": module.TITLE,
+                "quick": setting.quick,
+                "own_data": setting.data is None,
+                **measured.as_dict(),
+                "seconds": perf_counter() - start,
+                "machine": describe_machine("featomic"),
+            }
+        )
+        _write(out, name, result, force)
+        results.append(result)
+        if done is not None:
+            done(result)
+    return results
+
+
+def redraw(names: Sequence[str], out: Path) -> list[str]:
+    r"""Draw the pictures again from the JSON files that are there, and the table.
+
+    Raises
+    ------
+    InputError
+        Where a study that was named has no JSON, or there is none at all.
+    """
+    results = load_results(out)
+    chosen = [n for n in checked_names(names) if n in results or names]
+    if not chosen:
+        raise InputError(f"{out / FIGURES}: expected results of linvop reproduce, found none")
+    for name in chosen:
+        if name not in results:
+            raise InputError(f"{out / FIGURES / name}.json: no such file; run the study first")
+        _write(out, name, results[name], force=True)
+    return chosen
+
+
+def load_results(out: Path) -> dict[str, dict[str, Any]]:
+    r"""Results in a folder by name, in the table's order.
+
+    Raises
+    ------
+    InputError
+        For a file that is no result.
+    """
+    found = {}
+    for name in STUDIES:
+        path = out / FIGURES / f"{name}.json"
+        if not path.is_file():
+            continue
+        try:
+            found[name] = json.loads(path.read_text())
+            lacking = {"title", "numbers", "claims", "seconds", "data"} - set(found[name])
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: expected JSON of linvop reproduce: {error}") from error
+        if lacking:
+            raise InputError(f"{path}: expected {', '.join(sorted(lacking))}, found none")
+    return found
+
+
+def _write(out: Path, name: str, result: dict[str, Any], force: bool) -> None:
+    files = output_files(name)
+    with all_or_none(out / FIGURES, files, force) as folder, style():
+        atomic_text(folder / files[0], json.dumps(result, indent=1) + "\n")
+        figure: Figure = import_module(f"paper_reproduction.{name}").draw(result["numbers"])
+        for file in files[1:]:
+            # No date: a picture drawn again of the same numbers is the same file.
+            no_date = {"CreationDate": None} if file.endswith("pdf") else {"Software": None}
+            figure.savefig(folder / file, metadata=no_date)
+    atomic_text(out / "README.md", readme(load_results(out)), force=True)
+
+
+def main(name: str) -> None:
+    """``python -m paper_reproduction.NAME``: what ``linvop reproduce NAME`` does."""
+    from linvop.cli import app
+
+    app(["reproduce", name, *sys.argv[1:]])
