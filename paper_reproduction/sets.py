@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from linvop.bench.molecules import own_molecules
 from linvop.errors import InputError
 from linvop.io.dataset import Dataset
-from linvop.sampling import acene, sample_water, water_cluster
+from linvop.sampling import acene, polyene, sample_water, water_cluster
 from paper_reproduction.external import read_set
 from paper_reproduction.labels import labelled, modes_of
 from paper_reproduction.study import Setting
@@ -99,9 +99,9 @@ def qm7_labels(setting: Setting, n: int) -> Dataset:
 
 
 def anthracenes(setting: Setting, n: int) -> list[Atoms]:
-    r"""Anthracene at 300 K, from its normal modes at HF/STO-3G; naphthalene for ``--quick``."""
+    r"""Anthracene at 300 K, from its normal modes at HF/STO-3G; ethylene for ``--quick``."""
     if setting.quick:
-        return modes_of("naphthalene", acene(2), setting).sample(n, _KELVIN)
+        return modes_of("ethylene", polyene(2), setting).sample(n, _KELVIN)
     frames = read_set("acenes", setting.data) or []
     start = next((a for a in frames if str(a.symbols.formula.count()) == _ANTHRACENE), acene(3))
     return modes_of("anthracene", start, setting).sample(n, _KELVIN)
@@ -113,7 +113,7 @@ _ANTHRACENE = str({"C": 14, "H": 10})
 def anthracene_labels(setting: Setting, n: int, **settings: Any) -> Dataset:
     r"""Labels of them: LDA/STO-3G unless `settings` say otherwise; HF/STO-3G for ``--quick``."""
     chosen = QUICK if setting.quick else _LDA
-    name = "naphthalene-quick" if setting.quick else "anthracene"
+    name = "ethylene-quick" if setting.quick else "anthracene"
     return labelled(name, anthracenes(setting, n), setting, **(chosen | settings))
 
 

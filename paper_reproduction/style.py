@@ -53,7 +53,7 @@ SERIES = (
 )
 """Of anything else, in this order (after Okabe and Ito)."""
 
-_RC = {
+_RC: Any = {
     "font.size": 8.0,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8.0,

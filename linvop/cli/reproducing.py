@@ -14,10 +14,11 @@ __all__ = ["REPRODUCE_HELP", "data_command", "reproduce_command"]
 
 REPRODUCE_HELP = """Measure the paper's figures and claims again.
 
-Writes JSON, PNG and PDF of each study, and a table of claims and verdicts. NAME: locality, degeneracy, long_range, message_passing, properties, operators, effective, beyond;
-none for all. Labels are calculated with PySCF, kept in the user's cache folder (LINVOP_CACHE_DIR)
-and resumed after Ctrl-C. Without --data all geometries are sampled here. Full runs take from
-minutes to hours; --quick takes minutes for all.
+Writes JSON, PNG and PDF of each study, and a table of claims and verdicts. NAME: locality,
+degeneracy, long_range, message_passing, properties, operators, effective, beyond; none for all.
+Labels are calculated with PySCF, kept in the user's cache folder (LINVOP_CACHE_DIR) and resumed
+after Ctrl-C. Without --data all geometries are sampled here. Full runs take from minutes to hours;
+--quick takes minutes for all.
 """
 
 

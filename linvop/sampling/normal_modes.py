@@ -146,11 +146,11 @@ def _hartree_fock(ao: str) -> Any:
     from ase.calculators.calculator import Calculator, all_changes
 
     class HartreeFock(Calculator):
-        implemented_properties = ("energy", "forces")
+        implemented_properties = ["energy", "forces"]  # noqa: RUF012 - what ASE asks for
 
         def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
             super().calculate(atoms, properties, system_changes)
-            mf = _converged(self.atoms, ao)
+            mf = _converged(atoms if atoms is not None else self.atoms, ao)
             gradient = mf.nuc_grad_method().kernel()
             self.results = {
                 "energy": mf.e_tot * HARTREE,
