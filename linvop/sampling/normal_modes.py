@@ -150,7 +150,8 @@ def _hartree_fock(ao: str) -> Any:
 
         def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
             super().calculate(atoms, properties, system_changes)
-            mf = _converged(atoms if atoms is not None else self.atoms, ao)
+            moving: Any = self.atoms  # super() has put them there
+            mf = _converged(moving, ao)
             gradient = mf.nuc_grad_method().kernel()
             self.results = {
                 "energy": mf.e_tot * HARTREE,
