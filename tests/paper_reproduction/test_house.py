@@ -1,4 +1,4 @@
-"""The studies: each is there, says what it is, is named in the README, and its committed results fit."""
+"""The studies: each has its parts, is named in the table, and its committed results fit it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_widths_are_those_of_zero_point_and_of_classical_motion(water):
     np.testing.assert_allclose(w**2 * water.widths(0.0) ** 2, w / 2)
     hot = 1e6
     np.testing.assert_allclose(w**2 * water.widths(hot) ** 2, hot * _KELVIN, rtol=1e-3)
-    assert 300 * _KELVIN * HARTREE == pytest.approx(0.02585, rel=1e-3)
+    assert pytest.approx(0.02585, rel=1e-3) == 300 * _KELVIN * HARTREE
 
 
 def test_samples_have_the_widths_and_append(water):
