@@ -105,7 +105,7 @@ def _measured(atoms: Atoms, kappas: int) -> dict[str, Any]:
     f = Reach.of(system, _CUT)
     within = (
         f.of_aos * V,
-        f.of_aos * dV + np.array([f.motion(k, V) for k in carbons]),
+        f.of_aos * dV + np.array([f.motion(int(k), V) for k in carbons]),
     )
     screened = potential_and_motion(system, carbons, screening=_SCREENING)
     bare = sensitivity(V, dV, own, kappas)[0]

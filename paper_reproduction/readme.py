@@ -34,8 +34,9 @@ _FILES = """## Files
 table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
 `external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
 share · `contests.py` property models beside their peers, one split and solver for all ·
-`cut_potential.py`, `message_claims.py` V between neighbours and what its products feel · the studies,
-one file each, named in the table.
+`block_decay.py`, `locality_claims.py` how block norms fall off, and what that says ·
+`cut_potential.py`, `message_claims.py` V between neighbours, and what its products feel. The
+studies: one file each, named in the table.
 """
 
 
