@@ -61,7 +61,7 @@ _SCREENING = 0.3
 _MAPS = (
     ("cut rows", "cut, rows", "kappa"),
     ("cut site", "cut, on site", "kappa"),
-    ("layers", "message passing", "layers"),
+    ("layers", "layers", "layers"),
 )
 _WHOLE = (("bare", "V"), ("reach", "V, blocks within reach"), ("screened", "screened V"))
 _DECADES = 12
@@ -139,9 +139,7 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
             _draw_map(ax, np.array(found[key]), colours, key)
             labelled_axes(ax, "bonds away", f"{name}: {step}", title=title)
         _draw_lines(row[3], found, numbers["kappas"])
-        labelled_axes(
-            row[3], "bonds away", f"{name}: sensitivity", title="all nuclei, on site", log=("y",)
-        )
+        labelled_axes(row[3], "bonds away", f"{name}: sensitivity", title="all nuclei", log=("y",))
     bar = figure.colorbar(colours, ax=axes[:, :3], location="bottom", aspect=50, pad=0.02)
     bar.set_label(
         "$\\log_{10}$ of the relative sensitivity; white: exactly 0; line: what the law says"
