@@ -186,6 +186,30 @@ def _over_all(systems: Mapping[str, Mapping[str, Any]], first: Way, second: Way)
     return ", ".join(said)
 
 
+def _reasons(systems: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Of what differs: what may explain it, beside the figures that bear on it."""
+    known, cut, pure = ("F, over known", "lowdin"), ("F", "lowdin"), ("P, purified", "lowdin")
+    lost = {o: _cut(systems, o, words).verdict == "differs" for o, words in _BETWEEN.items()}
+    out = []
+    if lost["ao"]:
+        out.append(
+            "What may explain that F, the more local matrix, is not the better one to cut between "
+            "atomic orbitals: F + c S has the properties of F for any c, yet what is cut of it "
+            "differs, and where the overlap of two atoms stays and their block of F goes, levels "
+            "appear that no molecule has. Between Lowdin orbitals c is on site. Mean ratios of the "
+            "error of F between atomic orbitals to that between Lowdin orbitals: "
+            f"{_over_all(systems, cut, ('F', 'ao'))}."
+        )
+    if lost["lowdin"]:
+        out.append(
+            "What may explain that a cut P does as well between Lowdin orbitals: F[P] has kinetic "
+            "energy and V whole, whatever is cut of P, and a cut F has lost parts of them. F over "
+            "known keeps them too. Mean ratios of the error of P, purified, to that of F over "
+            f"known: {_over_all(systems, known, pure)}."
+        )
+    return out
+
+
 def notes(systems: Mapping[str, Mapping[str, Any]], window: float) -> list[str]:
     """What a reader must know."""
     failed = {
@@ -193,22 +217,13 @@ def notes(systems: Mapping[str, Mapping[str, Any]], window: float) -> list[str]:
         for name, one in systems.items()
     }
     said = ", ".join(f"{name} {n}" for name, n in failed.items())
-    known, cut, pure = ("F, over known", "lowdin"), ("F", "lowdin"), ("P, purified", "lowdin")
     return [
         f"Decay lengths are least squares over pairs of atoms up to {window:g} Angstrom, one "
         "constant for each pair of species. Ratios are geometric means over cutoffs.",
         "Errors are changes from the properties of the whole matrix, with the overlap kept whole. "
         "Orbital energies of P are those of F[P]. P, as it is, has other electrons than the "
         "molecule between atomic orbitals, where its energy means little.",
-        "Why F between atomic orbitals loses, though it is the more local matrix: F + c S has the "
-        "properties of F for any c, yet what is cut of it differs. Where the overlap of two atoms "
-        "stays and their block of F goes, levels appear that no molecule has. Between Lowdin "
-        "orbitals c is on site; mean ratios of the error between atomic orbitals to that between "
-        f"Lowdin orbitals: {_over_all(systems, cut, ('F', 'ao'))}.",
-        "Why a cut P does as well between Lowdin orbitals: F[P] has kinetic energy and V whole, "
-        "whatever is cut of P, and a cut F has lost parts of them. F over known keeps them too; "
-        "mean ratios of the error of P, purified, to its: "
-        f"{_over_all(systems, known, pure)}.",
+        *_reasons(systems),
         "Cut matrices that leave no gap, or occupations that do not tell which orbitals are "
         f"filled, have no properties: {said} of all cuts. They count as lost.",
     ]

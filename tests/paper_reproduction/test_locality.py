@@ -127,3 +127,8 @@ def test_it_draws_from_json_and_says_what_failed():
     assert len(figure.axes) == 6
     assert "water 8" in notes(systems, 6.0)[-1]
     assert set(_UNITS) == set(QUANTITIES)
+
+
+def test_reasons_are_given_for_what_differs_alone():
+    agrees, differs = (system(rows(ERRORS | {"F": F})) for F in (1.0, 2.5))
+    assert len(notes({"water": agrees}, 6.0)) + 2 == len(notes({"water": differs}, 6.0))
