@@ -182,7 +182,8 @@ def _over_all(systems: Mapping[str, Mapping[str, Any]], first: Way, second: Way)
         pairs = [
             p for one in systems.values() for p in compared(one["truncation"], first, second, q)
         ]
-        said.append(f"{q.removeprefix('occupied ')} {_ratio(pairs)}")
+        if pairs:
+            said.append(f"{q.removeprefix('occupied ')} {_ratio(pairs)}")
     return ", ".join(said)
 
 
@@ -222,7 +223,9 @@ def notes(systems: Mapping[str, Mapping[str, Any]], window: float) -> list[str]:
         "constant for each pair of species. Ratios are geometric means over cutoffs.",
         "Errors are changes from the properties of the whole matrix, with the overlap kept whole. "
         "Orbital energies of P are those of F[P]. P, as it is, has other electrons than the "
-        "molecule between atomic orbitals, where its energy means little.",
+        "molecule between atomic orbitals, where its energy means little. Between Lowdin orbitals "
+        "it has the right number and is not idempotent; mean ratios of the error of F to its: "
+        f"{_over_all(systems, ('P, as it is', 'lowdin'), ('F', 'lowdin'))}.",
         *_reasons(systems),
         "Cut matrices that leave no gap, or occupations that do not tell which orbitals are "
         f"filled, have no properties: {said} of all cuts. They count as lost.",
