@@ -33,8 +33,10 @@ _FILES = """## Files
 `study.py` what a study gets and gives · `running.py`, `readme.py` from a name to files and this
 table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
 `external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
-share · `contests.py` property models beside their peers, one split and solver for all. The studies:
-one file each, named in the table.
+share · `contests.py` property models beside their peers, one split and solver for all ·
+`block_decay.py`, `locality_claims.py` how block norms fall off, and what that says ·
+`cut_potential.py`, `message_claims.py` V between neighbours, and what its products feel. The
+studies: one file each, named in the table.
 """
 
 
