@@ -36,6 +36,7 @@ from paper_reproduction.block_decay import (
 )
 from paper_reproduction.locality_claims import QUANTITIES, claims, notes
 from paper_reproduction.sets import (
+    N_LABELLED,
     anthracene_labels,
     cluster_labels,
     level_of,
@@ -82,14 +83,13 @@ def run(setting: Setting) -> Measured:
 def _systems(setting: Setting) -> Iterable[tuple[str, Dataset, int]]:
     """Name, labels, and how many of them are cut."""
     clusters = cluster_labels(setting, setting.pick((2, 3), (4, 6, 8)))
-    yield "water clusters", clusters, len(clusters)
-    small = qm7_labels(setting, setting.pick(4, 1000))
+    yield "water clusters", clusters, 2
+    small = qm7_labels(setting, setting.pick(4, N_LABELLED))
     own = "QM7" in qm7(setting, 4)[1]
     chosen = _spread(len(small), setting.pick(4, 60))
-    yield "QM7" if own else "G2 molecules", small[chosen], setting.pick(3, 20)
-    # As many as other studies ask for: their labels are shared.
-    ribbons = anthracene_labels(setting, setting.pick(8, 150))[: setting.pick(3, 10)]
-    yield setting.pick("ethylene", "anthracene"), ribbons, setting.pick(2, 3)
+    yield "QM7" if own else "G2 molecules", small[chosen], setting.pick(3, 10)
+    ribbons = anthracene_labels(setting, setting.pick(3, 10))
+    yield setting.pick("ethylene", "anthracene"), ribbons, 2
 
 
 def _spread(n: int, chosen: int) -> list[int]:

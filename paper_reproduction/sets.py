@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MATRICES",
+    "N_ANTHRACENES",
     "N_LABELLED",
+    "N_LARGER",
     "QUICK",
     "anthracene_labels",
     "anthracenes",
@@ -52,6 +54,9 @@ _KELVIN = 300.0
 
 N_LABELLED = 700
 """Molecules of QM7 with matrices: what an hour of one core labels."""
+
+N_ANTHRACENES, N_LARGER = 120, 60
+"""Anthracenes with matrices at the paper's level, and in a larger AO set."""
 
 
 def level_of(data: Dataset) -> str:
@@ -117,10 +122,18 @@ _ANTHRACENE = str({"C": 14, "H": 10})
 
 
 def anthracene_labels(setting: Setting, n: int, **settings: Any) -> Dataset:
-    r"""Labels of them: LDA/STO-3G unless `settings` say otherwise; HF/STO-3G for ``--quick``."""
-    chosen = QUICK if setting.quick else _LDA
-    name = "ethylene-quick" if setting.quick else "anthracene"
-    return labelled(name, anthracenes(setting, n), setting, **(chosen | settings))
+    r"""LDA/STO-3G labels of the first `n` of them; HF/STO-3G of ethylene for ``--quick``.
+
+    `N_ANTHRACENES` are labelled at once, so that all studies share them; of other `settings`
+    (of `linvop.labelling.label`) `N_LARGER`.
+    """
+    if setting.quick:
+        return labelled("ethylene-quick", anthracenes(setting, n), setting, **(QUICK | settings))
+    at_once = N_LARGER if settings else N_ANTHRACENES
+    if n > at_once:
+        raise InputError(f"anthracene: expected at most {at_once} structures, got {n}")
+    frames = anthracenes(setting, at_once)
+    return labelled("anthracene", frames, setting, **(_LDA | settings))[:n]
 
 
 def cluster_labels(setting: Setting, sizes: tuple[int, ...]) -> Dataset:
