@@ -98,7 +98,7 @@ def water_case(setting: Setting) -> Case:
 
 
 def stretched_waters(lengths: Sequence[float] | np.ndarray) -> list[Atoms]:
-    r"""Waters of equal bonds (Angstrom), the angle at the mean of `linvop.sampling.sample_water`."""
+    r"""Waters of two equal bonds (Angstrom) and the mean angle of `sample_water`."""
     from ase import Atoms
 
     half = np.radians(_ANGLE) / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from paper_reproduction.style import KINDS, PAGE, SERIES, Look, labelled_axes, panels
+from paper_reproduction.style import KINDS, SERIES, Look, labelled_axes, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
