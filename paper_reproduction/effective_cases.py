@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from linvop.io.dataset import Dataset
 
-__all__ = ["Case", "anthracene_case", "in_plane_mode", "stretched_waters", "water_case"]
+__all__ = ["Case", "anthracene_case", "symmetric_mode", "stretched_waters", "water_case"]
 
 _LEVELS = ("energy", "dipole", "orbital_energies")
 _KELVIN = 300.0
@@ -107,7 +107,7 @@ def stretched_waters(lengths: Sequence[float] | np.ndarray) -> list[Atoms]:
 
 
 def anthracene_case(setting: Setting) -> Case:
-    r"""Anthracene at 300 K, LDA/6-31G, and a soft mode in its plane.
+    r"""Anthracene at 300 K, LDA/6-31G, and its softest totally symmetric mode.
 
     Its minimal labels are LDA/STO-3G (``--quick``: ethylene, HF/6-31G and HF/STO-3G).
     """
@@ -118,7 +118,7 @@ def anthracene_case(setting: Setting) -> Case:
     more: dict[str, Any] = setting.pick({}, {"grid_level": 1})
     minimal = anthracene_labels(setting, setting.pick(8, 150))[n_train:n]
     modes = anthracene_modes(setting)
-    k = in_plane_mode(modes)
+    k = symmetric_mode(modes)
     Q = np.linspace(-2.0, 2.0, setting.pick(3, 9))
     shift = modes.widths(_KELVIN)[k] * BOHR * modes.displacements[k]
     path = [Atoms(modes.numbers, positions=modes.positions + q * shift) for q in Q]
@@ -134,16 +134,25 @@ def anthracene_case(setting: Setting) -> Case:
         n_train,
         setting.pick(2, 4),
         Q,
-        "soft mode in the plane (thermal widths)",
+        "softest symmetric mode (thermal widths)",
         labelled(f"{name}-6-31g-path", path, setting, **(level | large)),
         labelled(f"{name}-path", path, setting, **level),
     )
 
 
-def in_plane_mode(modes: NormalModes) -> int:
-    r"""The softest mode of a planar molecule that leaves it planar."""
+def symmetric_mode(modes: NormalModes) -> int:
+    r"""The softest mode of a molecule like ethylene that keeps its three mirror planes.
+
+    Along any other the gap has an extremum where the molecule is at rest, and hardly changes.
+    """
     about = modes.positions - modes.positions.mean(axis=0)
-    normal = np.linalg.svd(about)[2][2]
-    out = ((modes.displacements @ normal) ** 2).sum(axis=1)
-    share = out / (modes.displacements**2).sum(axis=(1, 2))
-    return int(np.flatnonzero(share < 1e-3)[0])
+    axes = np.linalg.svd(about, full_matrices=False)[2]
+    kept = np.ones(len(modes.displacements), dtype=bool)
+    for axis in axes:
+        mirror = np.eye(3) - 2 * np.outer(axis, axis)
+        seen = about @ mirror
+        image = np.linalg.norm(seen[:, None] - about, axis=2).argmin(axis=1)
+        moved = np.einsum("kax,kax->k", modes.displacements[:, image], modes.displacements @ mirror)
+        # A relaxed geometry has its symmetry to within the forces that were left.
+        kept &= moved > 0.9 * (modes.displacements**2).sum(axis=(1, 2))
+    return int(np.flatnonzero(kept)[0])

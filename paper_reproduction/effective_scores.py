@@ -145,7 +145,7 @@ def _operators(case: Case, span: slice, setting: Setting) -> Iterator[tuple[str,
                 "steps": len(effective.history_) - 1,
                 "stopped": effective.stopped_,
                 "coefficients": effective.report()["n_coefficients"],
-                "training": effective.history_[-1],
+                "training": effective.history_[-1]["rms"],
             }
             yield f"effective, {name}", found(*(effective.predict(w) for w in where), more)
 

@@ -33,8 +33,10 @@ _FILES = """## Files
 `study.py` what a study gets and gives · `running.py`, `readme.py` from a name to files and this
 table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
 `external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
-share · `contests.py` property models beside their peers, one split and solver for all. The studies:
-one file each, named in the table.
+share · `contests.py` property models beside their peers, one split and solver for all ·
+`operator_curves.py`, `operator_pictures.py` of `operators` · `effective_cases.py`,
+`effective_scores.py`, `effective_pictures.py` of `effective`. The studies: one file each, named in
+the table.
 """
 
 
