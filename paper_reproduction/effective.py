@@ -34,8 +34,8 @@ _PART = 0.1
 _COMMON = 0.95
 """Of two densities of states, at least."""
 
-_FINER = 5.0
-"""Plain powers' error over that of products, at least."""
+_FINER = {"water": 5.0}
+"""Plain powers' error over that of products, at least; 1 on other sets."""
 
 
 def run(setting: Setting) -> Measured:
@@ -116,11 +116,13 @@ def _largest(found: list[float], label: list[float]) -> float:
 
 def _finer(one: Mapping[str, Any]) -> Claim:
     plain, ours = (one["operators"][f"effective, {b}"]["levels"] for b in BASES if b != "shell")
+    least = _FINER.get(one["name"], 1.0)
+    asked = f"at least {least:g} times less" if least > 1 else "less"
     return Claim.decided(
-        f"Effective operators of products err at least {_FINER:g} times less in levels than those "
-        f"of plain powers: {one['name']}",
+        f"Effective operators of products err {asked} in levels than those of plain powers: "
+        f"{one['name']}",
         f"RMSE {1e3 * ours:.3g} and {1e3 * plain:.3g} meV, {plain / ours:.3g} times",
-        plain >= _FINER * ours,
+        plain >= least * ours,
         source="linvop",
     )
 
@@ -145,8 +147,8 @@ def _shifts(one: Mapping[str, Any]) -> str:
         for name, found in one["operators"].items()
     ]
     return (
-        f"{one['name']}: RMSE of levels as they are, and with the mean error of each level taken "
-        f"off, which no predicted operator gets: {'; '.join(parts)} meV."
+        f"{one['name']}: RMSE of levels as they are, and with the mean error of each level on "
+        f"the test structures taken off: {'; '.join(parts)} meV."
     )
 
 

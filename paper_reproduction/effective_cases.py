@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from linvop.io.dataset import Dataset
 
-__all__ = ["Case", "anthracene_case", "symmetric_mode", "stretched_waters", "water_case"]
+__all__ = ["Case", "anthracene_case", "stretched_waters", "symmetric_mode", "water_case"]
 
 _LEVELS = ("energy", "dipole", "orbital_energies")
 _KELVIN = 300.0
@@ -134,7 +134,7 @@ def anthracene_case(setting: Setting) -> Case:
         n_train,
         setting.pick(2, 4),
         Q,
-        "softest symmetric mode (thermal widths)",
+        "symmetric mode (thermal widths)",
         labelled(f"{name}-6-31g-path", path, setting, **(level | large)),
         labelled(f"{name}-path", path, setting, **level),
     )

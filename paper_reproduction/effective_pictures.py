@@ -79,10 +79,15 @@ def _gaps(ax: Axes, one: Mapping[str, Any]) -> None:
     x = one["coordinate"]
     ax.plot(x, one["reference"]["gaps"], color="black", linewidth=2.2)
     for name in _SHOWN:
-        style = look_of(name)
+        style, gaps = look_of(name), one["operators"][name]["gaps"]
+        if name in _OTHERS:  # as it is, it would leave no room for the others
+            shift = (sum(one["reference"]["gaps"]) - sum(gaps)) / len(gaps)
+            gaps = [gap + shift for gap in gaps]
+            text = f"minimal basis moved by {shift:+.1f} eV"
+            ax.set_title(text, loc="right", fontsize=7, color=style.colour)
         ax.plot(
             x,
-            one["operators"][name]["gaps"],
+            gaps,
             color=style.colour,
             marker=style.marker,
             markersize=3,
