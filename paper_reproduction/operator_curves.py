@@ -125,7 +125,7 @@ def contests(setting: Setting) -> list[Contest]:
     n, n_test = setting.pick(8, 150), setting.pick(2, 50)
     data = anthracene_labels(setting, n)
     sizes = setting.pick((4, 6), (25, 50, 100))
-    more = setting.pick((2, "sto-3g", (5, 4, 4)), (5, "def2-svp", (6, 5, 4)))
+    more = setting.pick((2, "sto-3g", (5, 4, 4)), (3, "def2-svp", (6, 5, 4)))
     name = setting.pick("ethylene", "anthracene")
     return [*found, Contest(name, data, np.arange(len(data)), sizes, n_test, *more)]
 
@@ -147,7 +147,7 @@ def _qm7(setting: Setting) -> Contest:
     known = [k for k in range(len(data)) if set(data[k].numbers.tolist()) <= {1, 6, 7, 8}]
     order = np.random.default_rng(2026).permutation(known)
     sizes = setting.pick((6, 9), (50, 100, 200, 400))
-    more = setting.pick((3, 2, "sto-3g", (4, 3, 3)), (100, 40, "def2-svp", (6, 5, 4)))
+    more = setting.pick((3, 2, "sto-3g", (4, 3, 3)), (100, 20, "def2-svp", (6, 5, 4)))
     return Contest("QM7", data, order, sizes, *more)
 
 
