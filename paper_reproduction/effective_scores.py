@@ -139,7 +139,11 @@ def _operators(case: Case, span: slice, setting: Setting) -> Iterator[tuple[str,
             yield f"linear, {name}", found(*(model.predict(w) for w in where), {})
             setting.say(f"{case.name}, effective, {name}: Gauss-Newton steps")
             effective = linvop.EffectiveOperatorModel(
-                basis, MINIMAL, window=WINDOW, n_virtual=case.n_virtual
+                basis,
+                MINIMAL,
+                window=WINDOW,
+                n_virtual=case.n_virtual,
+                steps=setting.pick(8, 40),
             ).fit(case.train)
             more = {
                 "steps": len(effective.history_) - 1,
