@@ -84,7 +84,9 @@ def _curves(ax: Axes, one: Mapping[str, Any], quantity: str) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.minorticks_off()
-    plain_log_ticks(ax.yaxis)
+    low, high = ax.get_ylim()
+    if high < 100 * low:  # else decades are enough
+        plain_log_ticks(ax.yaxis)
 
 
 def _ratios(ax: Axes, one: Mapping[str, Any]) -> None:

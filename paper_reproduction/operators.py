@@ -96,9 +96,11 @@ def notes(numbers: Mapping[str, Any]) -> list[str]:
         "Levels of a density target are those of F[P], one evaluation of the functional; those of "
         "a Fock target are the predicted matrix's own. All else of a Fock target follows from the "
         "density that fills its orbitals, and of a density target from the purified one.",
-        "All models of a set have features in one AO set "
-        f"({', '.join(s['name'] + ': ' + s['ao'] for s in sets)}); plain powers learn elements "
-        "between AOs, the others between Lowdin orbitals.",
+        "Features of a set are in one AO set "
+        f"({', '.join(s['name'] + ': ' + s['ao'] for s in sets)}), but for shell, whose V^3 with "
+        "all channels apart would be too many: "
+        f"{', '.join(s['name'] + ': ' + s['shell_ao'] for s in sets)}. Plain powers learn "
+        "elements between AOs, the others between Lowdin orbitals.",
         "QM7 without molecules that hold other elements than H, C, N and O.",
     ]
     for one in sets:

@@ -44,6 +44,7 @@ def made(fock=1.0, density=3.0, plain=8.0):
         "n_test": 4,
         "n_energy": 2,
         "ao": "sto-3g",
+        "shell_ao": "sto-3g",
         "rms": {"fock": 1e6, "density": 1e5},
         "curves": models,
     }
@@ -94,7 +95,7 @@ def test_numbers_can_be_drawn_and_spoken_of():
 def contest():
     data = linvop.Dataset.open(linvop.data.water()).having("fock", "density")
     order = np.random.default_rng(0).permutation(20)
-    return Contest("water", data, order, (5, 8), 2, 1, "sto-3g", (3, 2, 2))
+    return Contest("water", data, order, (5, 8), 2, 1, "sto-3g", "sto-3g", (3, 2, 2))
 
 
 def test_training_sets_are_nested_and_without_the_test_structures(contest):
@@ -107,7 +108,9 @@ def test_training_sets_are_nested_and_without_the_test_structures(contest):
 
 
 def test_too_few_structures_are_refused(contest):
-    few = Contest("water", contest.data, contest.order[:9], (5, 8), 2, 1, "sto-3g", (3, 2, 2))
+    few = Contest(
+        "water", contest.data, contest.order[:9], (5, 8), 2, 1, "sto-3g", "sto-3g", (3, 2, 2)
+    )
     with pytest.raises(InputError, match="expected 8 \\+ 2 structures, got 9"):
         few.parts(5)
 
