@@ -2,7 +2,9 @@ r"""The table of a folder of results: studies, claims, pictures; generated whole
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from linvop.bench.tables import machine_line
@@ -28,16 +30,7 @@ and labels. *Plain powers* are the paper's features, V, V^2, V^3 with nothing to
 tells the channels of the contraction apart; *products* couples features with each other.
 """
 
-_FILES = """## Files
-
-`study.py` what a study gets and gives · `running.py`, `readme.py` from a name to files and this
-table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
-`external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
-share · `contests.py` property models beside their peers, one split and solver for all ·
-`block_decay.py`, `locality_claims.py` how block norms fall off, and what that says ·
-`cut_potential.py`, `message_claims.py` V between neighbours, and what its products feel. The
-studies: one file each, named in the table.
-"""
+_FOLDER = Path(__file__).parent
 
 
 def readme(results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -51,7 +44,7 @@ def readme(results: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [_HEAD]
     if any(r["quick"] for r in results.values()):
         parts.append("**Some of this is of `--quick` runs: a check, no figures to quote.**\n")
-    parts += [_studies(results), _claims(results), _FILES]
+    parts += [_studies(results), _claims(results), _files()]
     parts += [_picture(name, r) for name, r in results.items()]
     return "\n".join(parts)
 
@@ -89,6 +82,16 @@ def _claims(results: Mapping[str, Mapping[str, Any]]) -> str:
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _files() -> str:
+    """Every file of the folder, by the first sentence of its docstring."""
+    lines = ["## Files\n", "| file | what |", "| --- | --- |"]
+    for path in sorted(_FOLDER.glob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text()))
+        if text and path.name != "__init__.py":
+            lines.append(f"| `{path.name}` | {_cell(text.splitlines()[0])} |")
+    return "\n".join([*lines, ""])
 
 
 def _picture(name: str, r: Mapping[str, Any]) -> str:

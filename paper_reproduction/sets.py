@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from linvop.bench.molecules import own_molecules
 from linvop.errors import InputError
 from linvop.io.dataset import Dataset
-from linvop.sampling import acene, polyene, sample_water, water_cluster
+from linvop.sampling import NormalModes, acene, polyene, sample_water, water_cluster
 from paper_reproduction.external import read_set
 from paper_reproduction.labels import labelled, modes_of
 from paper_reproduction.study import Setting
@@ -26,6 +26,7 @@ __all__ = [
     "N_LARGER",
     "QUICK",
     "anthracene_labels",
+    "anthracene_modes",
     "anthracenes",
     "cluster_labels",
     "level_of",
@@ -109,13 +110,18 @@ def qm7_labels(setting: Setting, n: int) -> Dataset:
     return labelled("qm7", qm7(setting, N_LABELLED)[0], setting, **_LDA)[:n]
 
 
-def anthracenes(setting: Setting, n: int) -> list[Atoms]:
-    r"""Anthracene at 300 K, from its normal modes at HF/STO-3G; ethylene for ``--quick``."""
+def anthracene_modes(setting: Setting) -> NormalModes:
+    r"""Anthracene and its normal modes at HF/STO-3G; ethylene for ``--quick``."""
     if setting.quick:
-        return modes_of("ethylene", polyene(2), setting).sample(n, _KELVIN)
+        return modes_of("ethylene", polyene(2), setting)
     frames = read_set("acenes", setting.data) or []
     start = next((a for a in frames if str(a.symbols.formula.count()) == _ANTHRACENE), acene(3))
-    return modes_of("anthracene", start, setting).sample(n, _KELVIN)
+    return modes_of("anthracene", start, setting)
+
+
+def anthracenes(setting: Setting, n: int) -> list[Atoms]:
+    r"""Anthracene at 300 K, from its normal modes at HF/STO-3G; ethylene for ``--quick``."""
+    return anthracene_modes(setting).sample(n, _KELVIN)
 
 
 _ANTHRACENE = str({"C": 14, "H": 10})
