@@ -187,8 +187,9 @@ def _notes(known: Mapping[str, Any]) -> list[str]:
     return [
         "Distance: |x+ - x-| over the root mean square of |x|, of features summed over atoms of "
         "the centre's species; bars from the least to the largest of all pairs, grey what the "
-        "bodies say is shared; the grey band lies between what counts as the same and as different. V's distances are "
-        "small because |x| has carbon's core in it, not because the members are hard to tell.",
+        "bodies say is shared; the grey band lies between what counts as the same and as "
+        "different. V's distances are small because |x| has carbon's core in it, not because the "
+        "members are hard to tell apart.",
         "Bodies decide: three about carbon (SOAP, two factors V, V^2 through carbon) and two "
         "anywhere are shared; V^2 through hydrogen couples C, H, K, K'. Of V itself the block H-H' "
         "differs by the attraction of the third hydrogen alone.",
@@ -197,8 +198,8 @@ def _notes(known: Mapping[str, Any]) -> list[str]:
         f"Members' energies differ by {np.median(differences):.1f} eV (median; at most "
         f"{differences.max():.1f}); the set spreads {known['energy spread']:.1f} eV.",
         f"{SOAP}; bispectrum: the same expansion coupled with linvop's coefficients, beside the "
-        "power spectrum. Ridge, one constant, alpha by leave-one-pair-out for all; linvop's columns "
-        "cost as in PropertyModel.",
+        "power spectrum. Ridge, one constant, alpha by leave-one-pair-out for all; linvop's "
+        "columns cost as in PropertyModel.",
     ]
 
 

@@ -13,6 +13,7 @@ shared, those of three hydrogens are not, nor is anything of four atoms.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +69,7 @@ def _invariants(system: System) -> dict[str, np.ndarray]:
     charges, positions = np.asarray(system.numbers, dtype=float), system.positions
     of_C = point_charge_potential(system, charges[:1], positions[:1])
     offsets = system.layout.atom_offsets
-    own = [slice(a, b) for a, b in zip(offsets, offsets[1:], strict=False)]
+    own = [slice(a, b) for a, b in pairwise(offsets)]
     C, H = own[0], own[1:]
     far = [(i, j) for i in H for j in H if i.start < j.start]
 
