@@ -7,7 +7,7 @@ fitted to dipoles,
 
 from the baseline (superposed atomic potentials) on, beside models that are linear in the dipole.
 It is an operator: it has orbital energies, a gap and charges that nothing has been said of. They
-are compared with those of Hartree-Fock in the same AOs.
+are compared with those of PBE in the same AOs, as the baseline is a Kohn-Sham potential.
 """
 
 from __future__ import annotations

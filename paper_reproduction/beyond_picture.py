@@ -26,7 +26,7 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     _scan(axes[0, 0], rows, "energy", "columns", "columns")
     _scan(axes[0, 1], rows, "energy", "ms", "CPU time / (ms/structure)")
     _scan(axes[0, 2], rows, "dipole", "ms", "CPU time / (ms/structure)")
-    _legend(figure, axes[0], rows)
+    _legend(figure, rows)
     _large(axes[1, 0], numbers["large"])
     _curves(axes[1, 1], numbers["sizes"], numbers["curves"])
     _gaps(axes[1, 2], numbers["besides"])
@@ -47,24 +47,22 @@ def _scan(ax: Axes, rows: Sequence[Mapping[str, Any]], target: str, axis: str, l
         ax.plot([row[axis]] * 2, [y.min(), y.max()], color=colour, linewidth=0.8)
         ax.plot(row[axis], middle, color=colour, marker=marks[row["ao"]], markersize=4.5)
     unit = "energy RMSE / meV" if target == "energy" else r"dipole RMSE / (me $\AA$)"
-    labelled_axes(ax, label, unit, title=f"AO sets, {target}", log=("x", "y"))
-    plain_log_ticks(ax.xaxis)
+    labelled_axes(ax, label, unit, title=target, log=("x", "y") if axis == "columns" else ("y",))
+    if axis == "columns":
+        plain_log_ticks(ax.xaxis)
+    else:
+        ax.set_xlim(left=0)
+    plain_log_ticks(ax.yaxis)
 
 
-def _legend(figure: Figure, axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+def _legend(figure: Figure, rows: Sequence[Mapping[str, Any]]) -> None:
     kinds = dict.fromkeys(row["features"] for row in rows)
     entries = [Line2D([], [], color=KINDS[k].colour, linewidth=2.5, label=k) for k in kinds]
     entries += [
         Line2D([], [], color="0.3", linestyle="", marker=m, label=ao)
         for ao, m in _marks(rows).items()
     ]
-    axes[1].legend(
-        handles=entries,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.24),
-        ncol=5,
-        fontsize=6.5,
-    )
+    figure.legend(handles=entries, loc="outside upper center", ncol=5, title="in (a) to (c)")
 
 
 def _large(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -76,6 +74,9 @@ def _large(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
         line = {"color": "#999999", "marker": "x", "linestyle": ":"}
         ax.plot(*zip(*whole, strict=True), **line, label="int1e_nuc, PySCF")
     labelled_axes(ax, "atoms", "CPU time / (ms/atom)", title="water clusters", log=("x", "y"))
+    plain_log_ticks(ax.yaxis)
+    ax.set_xticks(atoms, [str(n) for n in atoms])
+    ax.xaxis.set_minor_locator(NullLocator())
     _below(ax)
 
 
@@ -87,11 +88,12 @@ def _curves(ax: Axes, sizes: Sequence[int], curves: Mapping[str, Mapping[str, An
         ax,
         "training structures",
         r"dipole RMSE / (me $\AA$)",
-        title="dipoles without matrices",
+        title="dipoles alone",
         log=("x", "y"),
     )
     ax.set_xticks(sizes, [str(n) for n in sizes])
     ax.xaxis.set_minor_locator(NullLocator())
+    plain_log_ticks(ax.yaxis)
     _below(ax)
 
 
@@ -108,9 +110,9 @@ def _gaps(ax: Axes, besides: Mapping[str, Mapping[str, Any]]) -> None:
         )
     ends = [float(true.min()), float(true.max())]
     ax.plot(ends, ends, color="black", linewidth=0.8, label="equal")
-    labelled_axes(ax, "gap of HF in these AOs / eV", "gap / eV", title="what was not fitted")
+    labelled_axes(ax, "gap of PBE, same AOs / eV", "gap / eV", title="not fitted")
     _below(ax)
 
 
 def _below(ax: Axes) -> None:
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncol=1, fontsize=6.5)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncol=1, fontsize=6.5)

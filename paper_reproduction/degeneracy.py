@@ -184,6 +184,8 @@ def _about_carbon(rmse: Mapping[str, float], least: float) -> list[Claim]:
 
 def _notes(known: Mapping[str, Any]) -> list[str]:
     differences = np.asarray(known["energy differences"])
+    gains = {n: pooled(c["rmse"])[-1] / pooled(c["rmse"])[-2] for n, c in known["curves"].items()}
+    more = ", ".join(f"{name} {gain:.2f}" for name, gain in gains.items())
     return [
         "Distance: |x+ - x-| over the root mean square of |x|, of features summed over atoms of "
         "the centre's species; bars from the least to the largest of all pairs, grey what the "
@@ -195,6 +197,8 @@ def _notes(known: Mapping[str, Any]) -> list[str]:
         "differs by the attraction of the third hydrogen alone.",
         "Hydrogen's three bodies have the triangles H, H, H in them: SOAP about all atoms is not "
         "degenerate here, and structures exist that are for all atoms at once.",
+        "What the last doubling of the training set leaves of the error (near one: the features "
+        f"end it, not the data; bodies again): {more}.",
         f"Members' energies differ by {np.median(differences):.1f} eV (median; at most "
         f"{differences.max():.1f}); the set spreads {known['energy spread']:.1f} eV.",
         f"{SOAP}; bispectrum: the same expansion coupled with linvop's coefficients, beside the "
