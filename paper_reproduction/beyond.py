@@ -187,7 +187,8 @@ def _notes(known: Mapping[str, Any]) -> list[str]:
         f"The operator is one in {AO}, of linvop-sv features; from its baseline (SAP) on, dipoles "
         "alone. Components of the test set's dipoles have a root mean square of "
         f"{_words(known['dipole rms'], 'dipole')}.",
-        f"Besides, root mean square differences from PBE/{AO} of {len(reference['gap'])} other waters: {levels}. "
+        f"Besides, root mean square differences from PBE/{AO} of {len(reference['gap'])} other "
+        f"waters: {levels}. "
         f"Mean Lowdin charge of oxygen: {charges['effective operator']} e, baseline "
         f"{charges['baseline']}, PBE {charges['reference']}. Dipoles fix what the density has to "
         "do with them, and leave levels where the baseline has them: fit orbital energies too "

@@ -34,7 +34,9 @@ _FILES = """## Files
 table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
 `external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
 share · `contests.py` property models beside their peers, one split and solver for all. The studies:
-one file each, named in the table.
+one file each, named in the table; parts of `degeneracy.py` are in `degenerate_features.py`,
+`degenerate_blocks.py`, `degenerate_fits.py` and `degenerate_picture.py`, of `beyond.py` in
+`beyond_aos.py`, `beyond_large.py`, `beyond_dipoles.py` and `beyond_picture.py`.
 """
 
 
