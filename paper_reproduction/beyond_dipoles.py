@@ -80,7 +80,7 @@ def dipole_curves(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "data: not converged")  # the steps say so in a note
             effective.fit(Dataset.from_observables(list(train[:n])), workers=1)
-        matrices = effective.predict(list(test), workers=1)
+        matrices = list(effective.predict(list(test), workers=1))
         add("effective operator", _dipoles(test, matrices), start)
         curves["effective operator"].setdefault("stopped", []).append(effective.stopped_)
     begun = _dipoles(test, [_baseline(a) for a in test])
@@ -119,7 +119,7 @@ def besides(effective: EffectiveOperatorModel, reference: Dataset) -> dict[str, 
     return {
         "reference": _found(frames, [np.asarray(r.fock) for r in records]),
         "baseline": _found(frames, [_baseline(a) for a in frames]),
-        "effective operator": _found(frames, effective.predict(frames, workers=1)),
+        "effective operator": _found(frames, list(effective.predict(frames, workers=1))),
     }
 
 

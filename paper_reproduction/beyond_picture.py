@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from linvop.plotting.canvas import plain_log_ticks
-from paper_reproduction.style import KINDS, SERIES, labelled_axes, look, panels
+from paper_reproduction.style import KINDS, SERIES, Look, labelled_axes, look, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,8 +71,8 @@ def _large(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
         ax.plot(atoms, [row[key] for row in rows], **SERIES[k].kwargs(), label=label)
     whole = [(r["atoms"], r["int1e_nuc"]) for r in rows if r["int1e_nuc"] is not None]
     if whole:
-        line = {"color": "#999999", "marker": "x", "linestyle": ":"}
-        ax.plot(*zip(*whole, strict=True), **line, label="int1e_nuc, PySCF")
+        line = Look("#999999", "x", ":")
+        ax.plot(*zip(*whole, strict=True), **line.kwargs(), label="int1e_nuc, PySCF")
     labelled_axes(ax, "atoms", "CPU time / (ms/atom)", title="water clusters", log=("x", "y"))
     plain_log_ticks(ax.yaxis)
     ax.set_xticks(atoms, [str(n) for n in atoms])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,9 +37,9 @@ AO = "def2-svp"
 SOAP = SoapSettings()
 
 _SPECIES = ("H", "C")
-_TOTAL = {"ao": AO, "kappa": 3, "resolution": "total"}
-_SHELL = {"ao": AO, "kappa": 3, "resolution": "shell"}
-_PRODUCTS = {"ao": AO, "kappa": 1, "nu": 3, "max_degree": (None, 8, 8)}
+_TOTAL: dict[str, Any] = {"ao": AO, "kappa": 3, "resolution": "total"}
+_SHELL: dict[str, Any] = {"ao": AO, "kappa": 3, "resolution": "shell"}
+_PRODUCTS: dict[str, Any] = {"ao": AO, "kappa": 1, "nu": 3, "max_degree": (None, 8, 8)}
 
 
 @dataclass(frozen=True, eq=False)
