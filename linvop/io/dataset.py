@@ -131,17 +131,18 @@ class Dataset:
         cls,
         frames: Sequence[Atoms],
         *,
-        orbital_energies: Sequence[np.ndarray],
+        orbital_energies: Sequence[np.ndarray] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Dataset:
-        r"""Make a data set of orbital energies from elsewhere, without any matrix.
+        r"""Make a data set of observables from elsewhere, without any matrix.
 
         Parameters
         ----------
         frames : sequence of ase.Atoms
             Closed shells; their energy and dipole (ASE units) are taken along.
-        orbital_energies : sequence of (n_mo,)
+        orbital_energies : sequence of (n_mo,), optional
             eV, from the lowest upwards: all occupied ones, and as many empty ones as there are.
+            Labels of experiments, or beyond mean fields, have none.
         settings : mapping, optional
             What is known of their origin.
 

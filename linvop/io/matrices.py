@@ -101,7 +101,7 @@ def checked_records(
 
 
 def observed_records(
-    frames: Sequence[Atoms], orbital_energies: Sequence[np.ndarray]
+    frames: Sequence[Atoms], orbital_energies: Sequence[np.ndarray] | None
 ) -> list[Record]:
     r"""Closed-shell records without matrices; see `linvop.io.dataset.Dataset.from_observables`.
 
@@ -112,7 +112,7 @@ def observed_records(
     """
     frames = check_frames(frames)
     charges, multiplicities = charges_and_multiplicities(frames)
-    if len(orbital_energies) != len(frames):
+    if orbital_energies is not None and len(orbital_energies) != len(frames):
         raise InputError(
             f"orbital_energies: expected those of {len(frames)} structures, "
             f"got {len(orbital_energies)}"
@@ -120,31 +120,37 @@ def observed_records(
     scalars = _labels_of(frames)
     records = []
     for i, atoms in enumerate(frames):
-        energies = np.asarray(orbital_energies[i])
-        least = (int(atoms.numbers.sum()) - int(charges[i])) // 2
-        real = energies.dtype.kind in "fiu" and energies.ndim == 1
         if multiplicities[i] != 1:
             raise InputError(
                 f"frame {i}: expected a closed shell, got multiplicity {multiplicities[i]}"
             )
-        if not real or len(energies) < least or not np.isfinite(energies).all():
-            raise InputError(
-                f"frame {i}: expected at least {least} orbital energies, finite and in one row, "
-                f"got {energies.dtype} of shape {energies.shape}"
-            )
-        if (np.diff(energies) < 0).any():
-            raise InputError(f"frame {i}: expected orbital energies from the lowest upwards")
+        energies = None
+        if orbital_energies is not None:
+            least = (int(atoms.numbers.sum()) - int(charges[i])) // 2
+            energies = _checked_levels(np.asarray(orbital_energies[i]), least, i)
         records.append(
             Record(
                 numbers=atoms.numbers,
                 positions=atoms.positions,
                 charge=int(charges[i]),
                 source_index=i,
-                orbital_energies=energies.astype(float),
+                orbital_energies=energies,
                 **scalars[i],
             )
         )
     return records
+
+
+def _checked_levels(energies: np.ndarray, least: int, frame: int) -> np.ndarray:
+    real = energies.dtype.kind in "fiu" and energies.ndim == 1
+    if not real or len(energies) < least or not np.isfinite(energies).all():
+        raise InputError(
+            f"frame {frame}: expected at least {least} orbital energies, finite and in one row, "
+            f"got {energies.dtype} of shape {energies.shape}"
+        )
+    if (np.diff(energies) < 0).any():
+        raise InputError(f"frame {frame}: expected orbital energies from the lowest upwards")
+    return energies.astype(float)
 
 
 def _labels_of(frames: Sequence[Atoms]) -> list[dict[str, Any]]:

@@ -179,8 +179,8 @@ class EffectiveOperatorModel:
         Parameters
         ----------
         data : Dataset
-            Closed shells with orbital energies and whatever the targets need; some or all with
-            Fock matrices, if the start is to be the projected operator.
+            Closed shells with whatever the targets need; some or all with Fock matrices, if the
+            start is to be the projected operator.
         workers : int, optional
             Threads; default all cores.
         progress : callable, optional

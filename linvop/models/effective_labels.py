@@ -178,8 +178,13 @@ def observed(
     """
     atoms = record.atoms()
     system = System.from_atoms(atoms, small)
-    energies, n_occupied = _levels(record, where)
-    clusters = choice.clusters(energies, n_occupied)
+    n_occupied = _occupied(record, where)
+    energies, clusters = np.zeros(0), list[tuple[int, int]]()
+    if "orbital_energies" in quantities:  # nothing else asks for levels
+        if record.orbital_energies is None:
+            raise InputError(f"{where}: expected orbital_energies, got none")
+        energies = np.asarray(record.orbital_energies)
+        clusters = choice.clusters(energies, n_occupied)
     needed = max([n_occupied, *(b for _, b in clusters)])
     if needed > system.layout.n_ao:
         raise InputError(
@@ -205,15 +210,13 @@ def observed(
     return Observed(system, n_occupied, clusters, where=where, **joined)
 
 
-def _levels(record: Record, where: str) -> tuple[np.ndarray, int]:
-    """Orbital energies (eV) and the number of the occupied ones."""
+def _occupied(record: Record, where: str) -> int:
+    """The number of occupied levels of a closed shell."""
     if record.spin_channels != 1 or record.multiplicity != 1:
         raise InputError(
             f"{where}: expected a closed shell, got multiplicity {record.multiplicity}"
         )
-    if record.orbital_energies is None:
-        raise InputError(f"{where}: expected orbital_energies, got none")
-    return np.asarray(record.orbital_energies), (sum(map(int, record.numbers)) - record.charge) // 2
+    return (sum(map(int, record.numbers)) - record.charge) // 2
 
 
 def _label(

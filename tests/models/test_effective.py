@@ -258,3 +258,15 @@ def test_open_shells_are_not_compared(model, waters):
     bare = replace(waters[1], orbital_energies=None)
     with pytest.raises(InputError, match="set: frame 1: expected orbital_energies, got none"):
         model.score(Dataset([waters[0], bare], waters.ao), source="set")
+
+
+def test_dipoles_alone_are_labels_enough(waters):
+    frames = [r.atoms() for r in waters[:20]]
+    data = Dataset.from_observables(frames)
+    assert data[0].orbital_energies is None
+    fitted = EffectiveOperatorModel(BASIS, "sto-3g", "dipole").fit(data)
+    assert fitted.started_from_ == "baseline"
+    first, last = (fitted.history_[k]["rms"]["dipole"] for k in (0, -1))
+    assert last < 0.1 * first
+    with pytest.raises(InputError, match="frame 0: expected orbital_energies, got none"):
+        EffectiveOperatorModel(BASIS, "sto-3g").fit(data)

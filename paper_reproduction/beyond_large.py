@@ -1,0 +1,100 @@
+r"""What V and its features cost in large molecules: CPU time per atom of water clusters.
+
+With a reach (`Basis`), blocks of V between far atoms are zero, smoothly, and the potential of far
+nuclei is expanded: the cost per atom is that of an atom's surroundings. ``int1e_nuc`` of all AOs
+grows as the cube of the number of atoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linvop import Basis
+from linvop.bench.timing import one_thread
+from linvop.features.neighbourhoods import Neighbourhoods
+from linvop.integrals import System, molecule
+from linvop.kernels import cpu
+from linvop.sampling import water_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SETTINGS", "cost_per_atom", "growth"]
+
+SETTINGS: dict[str, Any] = {"ao": "def2-svp", "kappa": 3, "reach": 4.0}
+"""Of the features: shell, metric ao; reach in Angstrom."""
+
+_WHOLE = 300
+"""Atoms, about, up to which int1e_nuc is run."""
+
+_ROUNDS = 3
+
+
+def cost_per_atom(
+    sizes: Sequence[int], say: Callable[[str], None] = lambda text: None
+) -> list[dict[str, Any]]:
+    r"""Time them, the smallest once before.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Atoms, about.
+    say : callable
+
+    Returns
+    -------
+    list of {atoms, V, features, int1e_nuc}
+        CPU milliseconds per atom on one thread; int1e_nuc None where it is not run.
+    """
+    basis = Basis(**SETTINGS)
+    compiled = basis.compile({"H", "O"}, ((0, 1),), "structure")
+    found = []
+    with one_thread():
+        for k, size in enumerate(sizes):
+            atoms = water_cluster(max(1, round(size / 3)))
+            say(f"water, {len(atoms)} atoms")
+            system = System.from_atoms(atoms, basis.ao_basis)
+            rounds = _ROUNDS if len(atoms) < 1000 else 1
+            times = []
+            for _ in range(rounds + (k == 0)):
+                start = process_time()
+                apart = Neighbourhoods.of(compiled.enumeration, system)
+                middle = process_time()
+                apart.rows(compiled.plans, compiled.product_plans, True, cpu)
+                times.append((middle - start, process_time() - middle))
+            of_V, of_features = 1e3 * np.median(times[k == 0 :], axis=0) / len(atoms)
+            found.append(
+                {
+                    "atoms": len(atoms),
+                    "V": float(of_V),
+                    "features": float(of_features),
+                    "int1e_nuc": _whole(system) if len(atoms) <= _WHOLE + 2 else None,
+                }
+            )
+    return found
+
+
+def _whole(system: System) -> float:
+    """CPU milliseconds per atom of PySCF's whole matrix."""
+    mol = molecule(system)
+    start = process_time()
+    mol.intor("int1e_nuc")
+    return 1e3 * (process_time() - start) / system.layout.n_atoms
+
+
+def growth(rows: Sequence[Mapping[str, Any]], low: int, high: int) -> float | None:
+    r"""Time per atom of V and features at some `high` atoms over that at some `low`.
+
+    None where no structure has about so many (to a tenth).
+    """
+    ends = []
+    for size in (low, high):
+        near = min(rows, key=lambda r: abs(r["atoms"] - size))
+        if abs(near["atoms"] - size) > 0.1 * size:
+            return None
+        ends.append(near["V"] + near["features"])
+    return ends[1] / ends[0]
