@@ -15,7 +15,13 @@ import numpy as np
 from linvop.conventions import BOHR
 from linvop.sampling import NormalModes, sample_water
 from paper_reproduction.labels import labelled
-from paper_reproduction.sets import MATRICES, QUICK, anthracene_labels, anthracene_modes
+from paper_reproduction.sets import (
+    MATRICES,
+    N_LARGER,
+    QUICK,
+    anthracene_labels,
+    anthracene_modes,
+)
 from paper_reproduction.study import Setting
 
 if TYPE_CHECKING:
@@ -113,10 +119,10 @@ def anthracene_case(setting: Setting) -> Case:
     """
     from ase import Atoms
 
-    n_train, n = setting.pick((6, 8), (60, 80))
+    n_train, n = setting.pick((6, 8), (45, N_LARGER))
     # A coarse grid: three significant figures of level shifts are asked of it, no more.
     more: dict[str, Any] = setting.pick({}, {"grid_level": 1})
-    minimal = anthracene_labels(setting, setting.pick(8, 150))[n_train:n]
+    minimal = anthracene_labels(setting, n)[n_train:]
     modes = anthracene_modes(setting)
     k = symmetric_mode(modes)
     Q = np.linspace(-2.0, 2.0, setting.pick(3, 9))

@@ -108,7 +108,7 @@ def _operators(case: Case, span: slice, setting: Setting) -> Iterator[tuple[str,
         (_labels(case.minimal, span), _labels(case.minimal_path, span), dipoles, {}),
     )
 
-    def found(test: Sequence[np.ndarray], path: Sequence[np.ndarray], more: Any) -> Any:
+    def found(test: Any, path: Any, more: Any) -> Any:
         levels = [_levels(F, d, small, span) for F, d in zip(test, case.test, strict=True)]
         along = [_levels(F, d, small, span) for F, d in zip(path, case.path, strict=True)]
         dipoles = [
@@ -129,14 +129,14 @@ def _operators(case: Case, span: slice, setting: Setting) -> Iterator[tuple[str,
         fock=projected[0],
         overlap=[overlap(System.from_atoms(a, small)) for a in frames],
     )
-    where = case.test.frames(), case.path.frames()
+    test, path = case.test.frames(), case.path.frames()
     for name, settings in BASES.items():
         basis = linvop.Basis(ao="linvop-sv", **settings)
         with warnings.catch_warnings():
             # How a fit ends is measured; blocks without features are what plain powers have.
             warnings.simplefilter("ignore")
             model = linvop.OperatorModel(basis, "fock", orthogonal=True).fit(direct)
-            yield f"linear, {name}", found(*(model.predict(w) for w in where), {})
+            yield f"linear, {name}", found(model.predict(test), model.predict(path), {})
             setting.say(f"{case.name}, effective, {name}: Gauss-Newton steps")
             effective = linvop.EffectiveOperatorModel(
                 basis,
@@ -151,7 +151,10 @@ def _operators(case: Case, span: slice, setting: Setting) -> Iterator[tuple[str,
                 "coefficients": effective.report()["n_coefficients"],
                 "training": effective.history_[-1]["rms"],
             }
-            yield f"effective, {name}", found(*(effective.predict(w) for w in where), more)
+            yield (
+                f"effective, {name}",
+                found(effective.predict(test), effective.predict(path), more),
+            )
 
 
 def _occupied(data: Dataset) -> int:

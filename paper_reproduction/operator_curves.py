@@ -16,6 +16,7 @@ import numpy as np
 from linvop.errors import InputError
 from paper_reproduction.labels import labelled
 from paper_reproduction.sets import (
+    N_ANTHRACENES,
     N_LABELLED,
     QUICK,
     anthracene_labels,
@@ -125,9 +126,9 @@ class Contest:
 def contests(setting: Setting) -> list[Contest]:
     r"""Water, QM7 and anthracene (``--quick``: ethylene, and HF/STO-3G for all)."""
     found = [_water(setting), _qm7(setting)]
-    n, n_test = setting.pick(8, 150), setting.pick(2, 50)
+    n, n_test = setting.pick(8, N_ANTHRACENES), setting.pick(2, 40)
     data = anthracene_labels(setting, n)
-    sizes = setting.pick((4, 6), (25, 50, 100))
+    sizes = setting.pick((4, 6), (20, 40, 80))
     more = setting.pick((2, "sto-3g", "sto-3g", (5, 4, 4)), (3, "def2-svp", "sto-3g", (6, 5, 4)))
     name = setting.pick("ethylene", "anthracene")
     return [*found, Contest(name, data, np.arange(len(data)), sizes, n_test, *more)]

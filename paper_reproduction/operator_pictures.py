@@ -44,7 +44,8 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     sets = numbers["sets"]
     n = len(sets)
     figure = new_figure(PAGE, 1.55 * n + 2.5)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.55 * n, 2.5])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.55 * n, 2.5])
+    upper, lower = parts
     axes = upper.subplots(n, len(_SHOWN), squeeze=False)
     for row, one in zip(axes, sets, strict=True):
         for ax, quantity in zip(row, _SHOWN, strict=True):
