@@ -190,9 +190,8 @@ def _notes(known: Mapping[str, Any]) -> list[str]:
         f"Besides, root mean square differences from PBE/{AO} of {len(reference['gap'])} other "
         f"waters: {levels}. "
         f"Mean Lowdin charge of oxygen: {charges['effective operator']} e, baseline "
-        f"{charges['baseline']}, PBE {charges['reference']}. Dipoles fix what the density has to "
-        "do with them, and leave levels where the baseline has them: fit orbital energies too "
-        "where they matter.",
+        f"{charges['baseline']}, PBE {charges['reference']}. Dipoles do not "
+        "say what levels and charges are: fit those too where they matter.",
     ]
 
 
