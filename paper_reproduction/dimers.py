@@ -27,7 +27,7 @@ _AO, _QUICK_AO = "def2-svp", "sto-3g"
 _N_PAIRS, _N_CHARGED = (6, 50), (3, 10)
 """Pairs of a quick and of a full run."""
 
-_ION_DISTANCES = tuple(float(d) for d in np.linspace(3.75, 6.75, 13))
+_ION_DISTANCES = tuple(float(d) for d in np.linspace(4.0, 8.0, 13))
 """Angstrom; steps and reach of the charged dimers of others."""
 
 _NOISE = 0.05
@@ -126,7 +126,7 @@ def water_dimers(setting: Setting) -> Curves:
 def charged_dimers(setting: Setting) -> Curves:
     r"""Interaction energies of cations with anions; neutral in total.
 
-    The user's pairs, or NH4+ with HCOO- and F- in turn, distorted and turned at random.
+    The user's pairs, or NH4+ with HCOO-, distorted and turned at random.
     """
     frames = read_set("charged dimers", setting.data)
     if frames is None:
@@ -148,8 +148,8 @@ def _own_ions(setting: Setting) -> Curves:
     n_pairs, ao = setting.pick(*_N_CHARGED), setting.pick(_QUICK_AO, _AO)
     rng = np.random.default_rng(2026)
     cations = [_distorted(_AMMONIUM, rng, +1) for _ in range(n_pairs)]
-    anions = [_distorted((_FORMATE, _FLUORIDE)[k % 2], rng, -1) for k in range(n_pairs)]
-    frames = dissociation_curves(cations, anions, _ION_DISTANCES)
+    anions = [_distorted(_FORMATE, rng, -1) for _ in range(n_pairs)]
+    frames = dissociation_curves(cations, anions, _ION_DISTANCES[:: setting.pick(2, 1)])
     name = "ion-pairs-quick" if setting.quick else "ion-pairs"
     data = labelled(name, frames, setting, ao=ao, **_LEVEL)
     energy = _labels_of(data, len(frames))["energy"]
@@ -157,7 +157,7 @@ def _own_ions(setting: Setting) -> Curves:
     alone = _labels_of(ions, 2 * n_pairs)["energy"].reshape(2, n_pairs).sum(axis=0)
     pair = np.asarray([a.info["pair"] for a in frames], dtype=int)
     distance = np.asarray([a.info["distance"] for a in frames], dtype=float)
-    words = f"{{n_pairs}} pairs of NH4+ with HCOO- or F- at {{n_steps}} distances, {level_of(data)}"
+    words = f"{{n_pairs}} pairs of NH4+ with HCOO- at {{n_steps}} distances, {level_of(data)}"
     return _curves(frames, pair, distance, {"energy": energy - alone[pair]}, words)
 
 
@@ -167,7 +167,6 @@ _AMMONIUM = ("NH4", 1.02 / np.sqrt(3.0) * np.asarray(
 _FORMATE = ("CO2H", np.asarray(
     [[0, 0, 0], [1.13, 0.53, 0], [-1.13, 0.53, 0], [0, -1.13, 0]], dtype=float
 ))  # fmt: skip
-_FLUORIDE = ("F", np.zeros((1, 3)))
 """Ions about their first atom, Angstrom."""
 
 

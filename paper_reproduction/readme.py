@@ -33,7 +33,9 @@ _FILES = """## Files
 `study.py` what a study gets and gives · `running.py`, `readme.py` from a name to files and this
 table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
 `external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
-share · `contests.py` property models beside their peers, one split and solver for all. The studies:
+share · `contests.py` property models beside their peers, one split and solver for
+all · `dimers.py` curves of water dimers and ion pairs · `long_range_errors.py`,
+`long_range_claims.py`, `long_range_figure.py` parts of that study. The studies:
 one file each, named in the table.
 """
 
