@@ -33,9 +33,9 @@ def claims_of(numbers: Mapping[str, Any]) -> list[Claim]:
 
 
 def _each(numbers: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for name, x in numbers.items():
+    for x in numbers.values():
         for target in x["curves"]:
-            yield name, target, x
+            yield x["name"], target, x
 
 
 def _last(x: Mapping[str, Any], target: str) -> dict[str, float]:
@@ -97,7 +97,8 @@ def notes_of(numbers: Mapping[str, Any]) -> list[str]:
         "RMSE on structures not trained on, mean and spread over the splits; of dipoles the norm. "
         "All models: the same splits, ridge and constants."
     ]
-    for name, x in numbers.items():
+    for x in numbers.values():
+        name = x["name"]
         notes.append(f"{name}: {x['n_test']} structures for testing, {x['words']}.")
         for target, curves in x["curves"].items():
             models = "; ".join(

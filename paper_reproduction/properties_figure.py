@@ -21,7 +21,7 @@ _SECOND = "SOAP 2.5"
 
 def draw(numbers: Mapping[str, Any]) -> Figure:
     """Above learning curves, below AO sets; a column for each set and target."""
-    columns = [(name, t, x) for name, x in numbers.items() for t in x["curves"]]
+    columns = [(x["name"], t, x) for x in numbers.values() for t in x["curves"]]
     figure, axes = panels(2, len(columns), height=2.35)
     handles: dict[str, Any] = {}
     for k, (name, target, x) in enumerate(columns):
@@ -44,7 +44,8 @@ def _learning(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
         errors = np.asarray(curve["rmse"])
         ax.errorbar(x["sizes"], errors.mean(axis=1), yerr=_bars(errors), label=kind, **_style(kind))
     y = f"RMSE, {_unit(x['units'][target])}"
-    labelled_axes(ax, "training structures", y, title=f"{name}, {target}", log=("x", "y"))
+    labelled_axes(ax, "training structures", y, log=("x", "y"))
+    ax.set_title(f"{name}, {target}", loc="right")
     ax.set_xticks(x["sizes"], [str(n) for n in x["sizes"]], minor=False, rotation=45)
     ax.set_xticks([], minor=True)
 
