@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MATRICES",
+    "N_LABELLED",
     "QUICK",
     "anthracene_labels",
     "anthracenes",
@@ -48,6 +49,9 @@ _LDA: dict[str, Any] = {
 _PBE: dict[str, Any] = {"xc": "pbe", "ao": "def2-svp", "grid_level": 3, "quantities": MATRICES}
 
 _KELVIN = 300.0
+
+N_LABELLED = 700
+"""Molecules of QM7 with matrices: what an hour of one core labels."""
 
 
 def level_of(data: Dataset) -> str:
@@ -91,11 +95,13 @@ def qm7(setting: Setting, n: int) -> tuple[list[Atoms], str]:
 def qm7_labels(setting: Setting, n: int) -> Dataset:
     r"""LDA/STO-3G energies, dipoles and matrices of the first `n` of them.
 
-    The user's whole set of a thousand is labelled at once, so that all studies share it.
+    `N_LABELLED` are labelled at once, so that all studies share them.
     """
     if setting.quick:
         return labelled("qm7-quick", qm7(setting, n)[0], setting, **QUICK)
-    return labelled("qm7", qm7(setting, max(n, 1000))[0], setting, **_LDA)[:n]
+    if n > N_LABELLED:
+        raise InputError(f"QM7: expected at most {N_LABELLED} labelled molecules, got {n}")
+    return labelled("qm7", qm7(setting, N_LABELLED)[0], setting, **_LDA)[:n]
 
 
 def anthracenes(setting: Setting, n: int) -> list[Atoms]:

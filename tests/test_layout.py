@@ -107,6 +107,20 @@ def test_imports_go_up_only(path):
         assert rank <= RANK[room], f"{path.name} imports from {name}"
 
 
+STUDIES = sorted((ROOT / "paper_reproduction").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
+def test_studies_stand_on_the_package_and_nothing_of_it_on_them(path):
+    allowed = {"linvop.cli.app"} if path.name == "running.py" else set()
+    assert not {n for n in imported(path.read_text()) if room_of(n) == "cli"} - allowed
+
+
+def test_only_the_command_knows_of_the_studies():
+    knows = {p.name for p in FILES if "paper_reproduction" in p.read_text()}
+    assert knows == {"reproducing.py"}
+
+
 def test_no_circles_between_modules():
     modules = {module_name(p): imported(p.read_text()) for p in FILES}
     # ``model.save`` hands the model to the module that also makes models of files.
