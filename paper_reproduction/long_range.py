@@ -219,7 +219,6 @@ def _ions(setting: Setting, curves: Curves, peers: bool) -> dict[str, Any]:
     n_trained = (curves.n_steps + 1) // 2
     trained, tested = np.flatnonzero(step < n_trained), np.flatnonzero(step >= n_trained)
     models: dict[str, dict[str, Any]] = {}
-    shown: dict[str, list[float]] = {}
     for kind, candidates in _candidates(setting, contest, IONS, ("energy",), peers).items():
         best = _validated(curves, {k: v["energy"] for k, v in candidates.items()}, n_trained)
         design = candidates[best]["energy"]
@@ -231,7 +230,6 @@ def _ions(setting: Setting, curves: Curves, peers: bool) -> dict[str, Any]:
             "tail": MILLI * fit.rmse,
             "by_distance": by_step(curves, "energy", fit.predicted),
         }
-        shown[kind] = curves.by_curve(fit.predicted)[0].tolist()
     moved = curves.by_curve(curves.distance)
     return {
         "words": curves.words,
@@ -239,7 +237,6 @@ def _ions(setting: Setting, curves: Curves, peers: bool) -> dict[str, Any]:
         "moved": (moved - moved[:, :1]).mean(axis=0).tolist(),
         "distances": moved[0].tolist(),
         "models": models,
-        "curve": {"reference": curves.by_curve(contest.labels["energy"])[0].tolist(), **shown},
     }
 
 

@@ -136,7 +136,7 @@ def notes_of(numbers: Mapping[str, Any]) -> list[str]:
         f"Ions: trained at the {ions['n_trained']} shorter of {len(ions['distances'])} distances, "
         "tested at the others.",
         "Dipoles: root mean square over structures of the norm of the error. Curves show the "
-        "component along the axis, of the pair whose energy changes most over the tail.",
+        "component along the axis; the pair shown is the one that changes most over the tail.",
     ]
     for kind, model in water["models"].items():
         for target, found in model.items():

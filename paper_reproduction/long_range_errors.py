@@ -68,18 +68,24 @@ def of_new_pairs(
 def curve(
     curves: Curves, fits: Mapping[str, Mapping[str, Fit]], tail: np.ndarray
 ) -> dict[str, Any]:
-    """The pair whose energy changes most over the tail: labels and predictions from its end.
+    """Of each target the pair that changes most over the tail: labels and predictions from its end.
 
     Of the dipole the component along the axis.
     """
-    energy = _from_the_end(curves, curves.contest.labels["energy"])
-    pair = int(np.abs(energy[:, curves.by_curve(tail)[0]]).max(axis=1).argmax())
-    out: dict[str, Any] = {"pair": pair}
+    out: dict[str, Any] = {}
+    far = curves.by_curve(tail)[0]
     for target in fits:
-        labels = curves.by_curve(curves.contest.labels[target])[pair].reshape(curves.n_steps, -1)
-        shown = {"reference": labels[:, -1]}
-        for kind, fit in fits[target].items():
-            predicted = curves.by_curve(fit.predicted)[pair].reshape(curves.n_steps, -1)
-            shown[kind] = predicted[:, -1]
-        out[target] = {k: (MILLI * (v - labels[-1, -1])).tolist() for k, v in shown.items()}
+        labels = _along(curves, curves.contest.labels[target])
+        moved = np.abs(labels - labels[:, -1:])
+        pair = int(moved[:, far].max(axis=1).argmax())
+        shown = {"reference": labels[pair]}
+        shown |= {kind: _along(curves, x.predicted)[pair] for kind, x in fits[target].items()}
+        end = labels[pair, -1]
+        out[target] = {"pair": pair}
+        out[target] |= {kind: (MILLI * (v - end)).tolist() for kind, v in shown.items()}
     return out
+
+
+def _along(curves: Curves, values: np.ndarray) -> np.ndarray:
+    """The last component, (n_pairs, n_steps)."""
+    return np.asarray(curves.by_curve(values.reshape(len(values), -1)[:, -1]))

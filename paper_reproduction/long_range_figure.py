@@ -17,6 +17,8 @@ __all__ = ["draw"]
 
 _D = "distance, Å"
 _ENERGY, _DIPOLE = "energy", "dipole"
+_LEAST_SHOWN = 1e-3
+"""meV, of ions."""
 
 
 def draw(numbers: Mapping[str, Any]) -> Figure:
@@ -50,7 +52,7 @@ def _shade(ax: Axes, distances: list[float], tested: list[bool]) -> None:
 def _curves(ax: Axes, water: Mapping[str, Any], target: str, y: str) -> None:
     d, tested = water["distances"], water["tested"]
     _shade(ax, d, tested)
-    shown = water["curve"][target]
+    shown = {kind: v for kind, v in water["curve"][target].items() if kind != "pair"}
     for kind, values in shown.items():
         if kind != "reference":
             ax.plot(d, values, **look(kind).kwargs(), markersize=2.5, label=kind)
@@ -92,6 +94,9 @@ def _ions(ax: Axes, ions: Mapping[str, Any]) -> None:
     ax.axvspan((moved[n - 1] + moved[n]) / 2, moved[-1] + (moved[-1] - moved[-2]) / 2, color="0.94")
     for kind, model in ions["models"].items():
         ax.plot(moved, model["by_distance"], **look(kind).kwargs(), ms=3, label=kind)
+    # What a model has by heart is below all that matters.
+    largest = max(max(model["by_distance"]) for model in ions["models"].values())
+    ax.set_ylim(_LEAST_SHOWN, 3 * largest)
     labelled_axes(
         ax, "distance beyond the first, Å", "energy RMSE, meV", title="ion pairs", log=("y",)
     )
