@@ -45,7 +45,7 @@ def _learning(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
         ax.errorbar(x["sizes"], errors.mean(axis=1), yerr=_bars(errors), label=kind, **_style(kind))
     y = f"RMSE, {_unit(x['units'][target])}"
     labelled_axes(ax, "training structures", y, log=("x", "y"))
-    ax.set_title(f"{name}, {target}", loc="right")
+    ax.set_title(f"{name}, {target}", loc="right", fontsize=7.5)
     ax.set_xticks(x["sizes"], [str(n) for n in x["sizes"]], minor=False, rotation=45)
     ax.set_xticks([], minor=True)
 
