@@ -22,6 +22,9 @@ TARGETS = ("energy", "dipole")
 _N_QUICK, _N_ENERGIES = 18, 1000
 """Molecules."""
 
+_ALMOST = 1.05
+"""A few molecules that lack to the double of a size are no reason to leave it out."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
@@ -100,10 +103,9 @@ def qm7_dipoles(setting: Setting) -> Lesson:
 def _of_molecules(setting: Setting, frames: list[Any], words: str, target: str) -> Lesson:
     n = len(distinct(frames))
     n_test = min(setting.pick(4, 200), n // 3)
-    # Doubled again and again, the last time as far as there are molecules.
     sizes = [setting.pick(6, 50)]
-    while 2 * sizes[-1] <= n - n_test:
-        sizes.append(2 * sizes[-1])
+    while 2 * sizes[-1] <= _ALMOST * (n - n_test):
+        sizes.append(min(2 * sizes[-1], n - n_test))
     return Lesson(
         "QM7",
         (target,),

@@ -95,8 +95,8 @@ def notes_of(numbers: Mapping[str, Any]) -> list[str]:
     """What a reader must know."""
     notes = [
         "RMSE on structures not trained on, mean and spread over the splits; of dipoles the norm. "
-        "All models: the same splits, ridge and constants. Molecules with an element that no molecule "
-        "trained on has are no test."
+        "All models: the same splits, ridge and constants. Molecules with an element that no "
+        "molecule trained on has are no test."
     ]
     for x in numbers.values():
         name = x["name"]
