@@ -60,9 +60,9 @@ __all__ = ["TITLE", "draw", "run"]
 TITLE = "Beyond a cutoff"
 
 _BOTH = (None, 0.3)
-_FAR = {"screening": _BOTH, "sources": "species"}
-_NU2 = {"kappa": 1, "nu": 2, "max_degree": (None, 6), **_FAR}
-_PLAIN = {"kappa": 4, "resolution": "total", "metric": "ao"}
+_FAR: dict[str, Any] = {"screening": _BOTH, "sources": "species"}
+_NU2: dict[str, Any] = {"kappa": 1, "nu": 2, "max_degree": (None, 6), **_FAR}
+_PLAIN: dict[str, Any] = {"kappa": 4, "resolution": "total", "metric": "ao"}
 
 _AO, _QUICK_AO = "def2-svp", "6-31g"
 

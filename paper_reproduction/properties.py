@@ -35,8 +35,8 @@ __all__ = ["TITLE", "draw", "run"]
 
 TITLE = "Properties from V"
 
-_PLAIN = {"kappa": 4, "resolution": "total", "metric": "ao"}
-_OF_QM7 = {"ao": "linvop-sv", "metric": "overlap", "screening": 0.3}
+_PLAIN: dict[str, Any] = {"kappa": 4, "resolution": "total", "metric": "ao"}
+_OF_QM7: dict[str, Any] = {"ao": "linvop-sv", "metric": "overlap", "screening": 0.3}
 
 _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "water": {
@@ -58,14 +58,14 @@ _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Those of docs/accuracy.md."""
 
-_SMALL = {"ao": "6-31g", "kappa": 2}
+_SMALL: dict[str, Any] = {"ao": "6-31g", "kappa": 2}
 """Instead, for ``--quick``."""
 
 _AO_SETS = {
     "water": ("sto-3g", "6-31g", "def2-svp", "cc-pvtz"),
     "QM7": ("sto-3g", "6-31g", "def2-svp"),
 }
-_SHELL_OF_AO = {
+_SHELL_OF_AO: dict[str, dict[str, Any]] = {
     "water": {"kappa": 2, "metric": "overlap"},
     "QM7": {"kappa": 2, "metric": "overlap", "screening": 0.3},
 }
