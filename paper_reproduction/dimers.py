@@ -73,7 +73,7 @@ def _curves(
     lacks = [np.isnan(y.reshape(len(y), -1)).any(axis=1) for y in labels.values()]
     kept = np.repeat(~np.any(lacks, axis=0).reshape(-1, n_steps).any(axis=1), n_steps)
     chosen = np.flatnonzero(kept)
-    contest = Contest([frames[k] for k in chosen], {t: y[chosen] for t, y in labels.items()})
+    contest = Contest([frames[int(k)] for k in chosen], {t: y[chosen] for t, y in labels.items()})
     n_pairs = len(chosen) // n_steps
     return Curves(
         contest,
@@ -135,7 +135,8 @@ def charged_dimers(setting: Setting) -> Curves:
     # A curve ends where the distance falls: the next pair begins.
     pair = np.concatenate([[0], np.cumsum(np.diff(distance) < 0)])
     if setting.quick:
-        frames, distance, pair = (x[: int((pair < 3).sum())] for x in (frames, distance, pair))
+        n = int((pair < _N_CHARGED[0]).sum())
+        frames, distance, pair = frames[:n], distance[:n], pair[:n]
     from linvop.io.structures import labels
 
     halves = np.asarray([a.info["energy_A"] + a.info["energy_B"] for a in frames])

@@ -116,8 +116,9 @@ def test_without_peers_their_claims_are_not_tested(numbers):
     draw(numbers)
 
 
-def test_curves_stand_pair_by_pair_and_by_distance():
-    setting = Setting(quick=True, workers=1)
+def test_curves_stand_pair_by_pair_and_by_distance(monkeypatch, tmp_path):
+    monkeypatch.setenv("LINVOP_CACHE_DIR", str(tmp_path))
+    setting = Setting(quick=True)
     water = water_dimers(setting)
     assert (np.diff(water.by_curve(water.distance), axis=1) > 0).all()
     ions = charged_dimers(setting)
