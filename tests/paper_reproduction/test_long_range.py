@@ -116,6 +116,7 @@ def test_without_peers_their_claims_are_not_tested(numbers):
     draw(numbers)
 
 
+@pytest.mark.slow  # some ninety small SCFs
 def test_curves_stand_pair_by_pair_and_by_distance(monkeypatch, tmp_path):
     monkeypatch.setenv("LINVOP_CACHE_DIR", str(tmp_path))
     setting = Setting(quick=True)
