@@ -52,6 +52,7 @@ from paper_reproduction.long_range_errors import (
     curve,
     of_new_pairs,
     spread,
+    validated,
 )
 from paper_reproduction.long_range_figure import draw
 from paper_reproduction.study import Measured, Setting, has_featomic
@@ -95,9 +96,6 @@ IONS: dict[str, tuple[dict[str, Any], ...]] = {
 _AO_SETS = ("sto-3g", "6-31g", "def2-svp", "cc-pvtz")
 _TAIL = 8.0
 """Angstrom, where the test begins."""
-
-_VALIDATED = 2
-"""Distances of ions, of those trained on, that choose between settings."""
 
 TARGETS = ("energy", "dipole")
 
@@ -221,7 +219,7 @@ def _ions(setting: Setting, curves: Curves, peers: bool) -> dict[str, Any]:
     trained, tested = np.flatnonzero(step < n_trained), np.flatnonzero(step >= n_trained)
     models: dict[str, dict[str, Any]] = {}
     for kind, candidates in _candidates(setting, contest, IONS, ("energy",), peers).items():
-        best = _validated(curves, {k: v["energy"] for k, v in candidates.items()}, n_trained)
+        best = validated(curves, {k: v["energy"] for k, v in candidates.items()}, n_trained)
         design = candidates[best]["energy"]
         fit = contest.fit(design, "energy", trained, tested)
         models[kind] = {
@@ -239,20 +237,6 @@ def _ions(setting: Setting, curves: Curves, peers: bool) -> dict[str, Any]:
         "distances": moved[0].tolist(),
         "models": models,
     }
-
-
-def _validated(curves: Curves, designs: dict[str, Design], n_trained: int) -> str:
-    """The settings of the smallest error at the last distances of the training points."""
-    if len(designs) == 1:
-        return next(iter(designs))
-    inner = n_trained - _VALIDATED
-    fitted = np.flatnonzero(curves.step < inner)
-    seen = np.flatnonzero((curves.step >= inner) & (curves.step < n_trained))
-    errors = {
-        name: curves.contest.fit(design, "energy", fitted, seen).rmse
-        for name, design in designs.items()
-    }
-    return min(errors, key=lambda name: errors[name])
 
 
 if __name__ == "__main__":

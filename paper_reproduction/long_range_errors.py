@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from paper_reproduction.contests import Fit
+from paper_reproduction.contests import Design, Fit
 from paper_reproduction.dimers import Curves
 
-__all__ = ["MILLI", "by_step", "change", "curve", "of_new_pairs", "spread"]
+__all__ = ["MILLI", "by_step", "change", "curve", "of_new_pairs", "spread", "validated"]
 
 MILLI = 1e3
+
+_VALIDATED = 2
+"""Distances of ions, of those trained on, that choose between settings."""
 
 
 def _rms(error: np.ndarray) -> float:
@@ -89,3 +92,17 @@ def curve(
 def _along(curves: Curves, values: np.ndarray) -> np.ndarray:
     """The last component, (n_pairs, n_steps)."""
     return np.asarray(curves.by_curve(values.reshape(len(values), -1)[:, -1]))
+
+
+def validated(curves: Curves, designs: dict[str, Design], n_trained: int) -> str:
+    """The settings of the smallest error at the last distances of the training points."""
+    if len(designs) == 1:
+        return next(iter(designs))
+    inner = n_trained - _VALIDATED
+    fitted = np.flatnonzero(curves.step < inner)
+    seen = np.flatnonzero((curves.step >= inner) & (curves.step < n_trained))
+    errors = {
+        name: curves.contest.fit(design, "energy", fitted, seen).rmse
+        for name, design in designs.items()
+    }
+    return min(errors, key=lambda name: errors[name])
