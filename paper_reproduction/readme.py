@@ -33,11 +33,11 @@ _FILES = """## Files
 `study.py` what a study gets and gives · `running.py`, `readme.py` from a name to files and this
 table · `style.py` the look of all pictures · `labels.py` PySCF labels, kept in the cache folder ·
 `external.py` data of others: where from, and checked · `sets.py` structures and labels that studies
-share · `contests.py` property models beside their peers, one split and solver for
-all, of the features of `designs.py` · `dimers.py` curves of water dimers and ion pairs · `long_range_errors.py`,
-`long_range_claims.py`, `long_range_figure.py` parts of long_range · `lessons.py`,
-`properties_claims.py`, `properties_figure.py` parts of properties. The studies:
-one file each, named in the table.
+share · `contests.py` property models beside their peers, one split and solver for all, of the
+features of `designs.py` · `dimers.py` curves of water dimers and ion pairs · parts of long_range:
+`long_range_errors.py`, `long_range_claims.py`, `long_range_figure.py` · parts of properties:
+`lessons.py`, `properties_claims.py`, `properties_figure.py`. The studies: one file each, named in
+the table.
 """
 
 
