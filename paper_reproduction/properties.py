@@ -1,0 +1,175 @@
+r"""Energies and dipoles from V, with more and more structures to learn from.
+
+.. math:: E = \sum_i c^{(s_i)} \cdot B_i(0, +1) + \sum_i b^{(s_i)}, \qquad
+          \mu = \sum_i d^{(s_i)} \cdot B_i(1, +1)
+
+The paper's B are the plain powers of V, on site; its claim is that few of them do what densities of
+neighbours (SOAP, lambda-SOAP) do with many. Beside them stand linvop's `shell`, whose contractions
+are told apart by the shells between the factors V, and its `products` of two site features.
+
+All models of a panel: the same structures, five random splits with one test set each for all sizes,
+the same ridge with alpha by leave-one-structure-out, energies with a constant for each species. The
+AO set in which V is written matters at a given number of structures: `shell` then at kappa = 2, so
+that the largest set has no more columns than the fit can take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from linvop.bench.qm7 import SOAP_SETTINGS
+from linvop.features.basis import Basis
+from paper_reproduction.contests import (
+    Design,
+    lambda_soap_design,
+    linvop_designs,
+    soap_design,
+)
+from paper_reproduction.lessons import Lesson, qm7_dipoles, qm7_energies, water
+from paper_reproduction.properties_claims import claims_of, notes_of
+from paper_reproduction.properties_figure import draw
+from paper_reproduction.study import Measured, Setting, has_featomic
+
+__all__ = ["TITLE", "draw", "run"]
+
+TITLE = "Properties from V"
+
+_PLAIN: dict[str, Any] = {"kappa": 4, "resolution": "total", "metric": "ao"}
+_OF_QM7: dict[str, Any] = {"ao": "linvop-sv", "metric": "overlap", "screening": 0.3}
+
+_SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "water": {
+        "plain powers": {"ao": "6-31g", **_PLAIN},
+        "shell": {"ao": "6-31g", "kappa": 3, "metric": "overlap"},
+        "products": {
+            "ao": "6-31g",
+            "kappa": 3,
+            "metric": "lowdin",
+            "nu": 2,
+            "max_degree": (None, 6),
+        },
+    },
+    "QM7": {
+        "plain powers": {"ao": "6-31g", **_PLAIN},
+        "shell": {**_OF_QM7, "kappa": 3},
+        "products": {**_OF_QM7, "kappa": 2, "nu": 2, "max_degree": (None, 7)},
+    },
+}
+"""Those of docs/accuracy.md."""
+
+_SMALL: dict[str, Any] = {"ao": "6-31g", "kappa": 2}
+"""Instead, for ``--quick``."""
+
+_AO_SETS = {
+    "water": ("sto-3g", "6-31g", "def2-svp", "cc-pvtz"),
+    "QM7": ("sto-3g", "6-31g", "def2-svp"),
+}
+_SHELL_OF_AO: dict[str, dict[str, Any]] = {
+    "water": {"kappa": 2, "metric": "overlap"},
+    "QM7": {"kappa": 2, "metric": "overlap", "screening": 0.3},
+}
+_N_SPLITS, _N_SPLITS_OF_AO = (2, 5), (1, 2)
+"""Quick and full; of the comparison of AO sets, whose features cost more."""
+
+
+def run(setting: Setting) -> Measured:
+    """Water, then QM7: energies of more molecules than there are dipoles of."""
+    peers = has_featomic()
+    numbers: dict[str, Any] = {}
+    for lesson in (water(setting), qm7_energies(setting), qm7_dipoles(setting)):
+        numbers[f"{lesson.name} {' '.join(lesson.targets)}"] = _learned(setting, lesson, peers)
+    words = "; ".join(x["words"] for x in numbers.values())
+    return Measured(f"{words}.", numbers, claims_of(numbers), notes_of(numbers))
+
+
+def _learned(setting: Setting, lesson: Lesson, peers: bool) -> dict[str, Any]:
+    """Learning curves of all models, and what AO sets make of two of them."""
+    curves: dict[str, dict[str, Any]] = {t: {} for t in lesson.targets}
+    for kind, words, designs in _models(setting, lesson, peers):
+        for target, design in designs.items():
+            curves[target][kind] = {
+                "settings": words,
+                "columns": design.n_columns,
+                "rmse": [
+                    _errors(lesson, design, target, size, setting.pick(*_N_SPLITS))
+                    for size in lesson.sizes
+                ],
+            }
+    _, test = next(lesson.splits(lesson.sizes[-1], 1))
+    return {
+        "name": lesson.name,
+        "words": lesson.words,
+        "sizes": list(lesson.sizes),
+        "n_test": lesson.n_test,
+        "units": dict(lesson.units),
+        "spread": {t: lesson.contest.spread(t, test) / lesson.scales[t] for t in lesson.targets},
+        "curves": curves,
+        "ao_sets": _ao_sets(setting, lesson),
+    }
+
+
+def _errors(lesson: Lesson, design: Design, target: str, size: int, n: int) -> list[float]:
+    """RMSE of the test structures, split by split."""
+    return [
+        lesson.contest.fit(design, target, train, test).rmse / lesson.scales[target]
+        for train, test in lesson.splits(size, n)
+    ]
+
+
+def _models(
+    setting: Setting, lesson: Lesson, peers: bool
+) -> Iterator[tuple[str, str, dict[str, Design]]]:
+    """(kind, settings, designs) one after the other, so that one is in memory at a time."""
+    frames = lesson.contest.frames
+    for kind, arguments in _SETTINGS[lesson.name].items():
+        given = {**arguments, **setting.pick(_SMALL, {})}
+        words = ", ".join(f"{key} {value}" for key, value in given.items())
+        setting.say(f"{lesson.name}, {kind}: {words}")
+        yield (
+            kind,
+            words,
+            linvop_designs(Basis(**given), frames, lesson.targets, workers=setting.workers),
+        )
+    if not peers:
+        return
+    for kind, soap in zip(("SOAP", "SOAP 2.5 Å"), SOAP_SETTINGS, strict=True):
+        if "energy" in lesson.targets and (kind == "SOAP" or lesson.name == "QM7"):
+            setting.say(f"{lesson.name}, {soap}")
+            yield kind, str(soap), {"energy": soap_design(frames, soap)}
+    if "dipole" in lesson.targets:
+        setting.say(f"{lesson.name}, lambda-SOAP")
+        words = str(SOAP_SETTINGS[0]).replace("SOAP", "lambda-SOAP")
+        yield "lambda-SOAP", words, {"dipole": lambda_soap_design(frames)}
+
+
+def _ao_sets(setting: Setting, lesson: Lesson) -> dict[str, Any]:
+    """{target: {kind: {AO set: errors of some splits with the most structures}}}."""
+    found: dict[str, Any] = {t: {"plain powers": {}, "shell": {}} for t in lesson.targets}
+    for ao in _AO_SETS[lesson.name][: setting.pick(2, None)]:
+        for kind, given in (("plain powers", _PLAIN), ("shell", _SHELL_OF_AO[lesson.name])):
+            setting.say(f"{lesson.name}, {kind} in {ao}")
+            designs = linvop_designs(
+                Basis(ao=ao, **given),
+                lesson.contest.frames,
+                lesson.targets,
+                workers=setting.workers,
+            )
+            for target, design in designs.items():
+                found[target][kind][ao] = {
+                    "columns": design.n_columns,
+                    "rmse": _errors(
+                        lesson,
+                        design,
+                        target,
+                        lesson.sizes[-1],
+                        setting.pick(*_N_SPLITS_OF_AO),
+                    ),
+                }
+    return found
+
+
+if __name__ == "__main__":
+    from paper_reproduction.running import main
+
+    main("properties")

@@ -1,0 +1,104 @@
+"""Properties: splits that are honest, claims that the numbers decide, a picture of JSON alone."""
+
+import json
+
+import numpy as np
+import pytest
+from ase.build import molecule
+
+from paper_reproduction.contests import Contest
+from paper_reproduction.lessons import Lesson
+from paper_reproduction.properties import draw
+from paper_reproduction.properties_claims import claims_of, notes_of
+
+
+def _lesson(frames, n_test):
+    labels = {"energy": np.arange(float(len(frames)))}
+    one = {"energy": 1.0}
+    return Lesson(
+        "QM7", ("energy",), "some", Contest(frames, labels), (2, 4), n_test, one, {"energy": "eV"}
+    )
+
+
+@pytest.fixture
+def frames():
+    out = []
+    for k, name in enumerate(["CH4", "H2O", "NH3", "C2H6", "CH3OH", "C2H4", "CH3SH", "CO2"] * 2):
+        atoms = molecule(name)
+        atoms.positions *= 1 + 0.01 * k
+        out.append(atoms)
+    return [*out, out[0].copy()]
+
+
+def test_larger_training_sets_hold_the_smaller_and_leave_the_test_alone(frames):
+    lesson = _lesson(frames, 6)
+    pairs = [list(lesson.splits(size, 3)) for size in (2, 8)]
+    for (small, few), (large, more) in zip(*pairs, strict=True):
+        assert set(small) < set(large)
+        assert not set(large) & set(more)
+        assert set(few) <= set(more)
+        assert len(frames) - 1 not in {*large, *more}  # the copy
+
+
+def test_no_test_on_elements_that_were_not_seen(frames):
+    lesson = _lesson(frames, 6)
+    left_out = 0
+    for train, test in lesson.splits(3, 5):
+        seen = {z for k in train for z in frames[k].numbers}
+        assert all(seen >= set(frames[k].numbers) for k in test)
+        left_out += 6 - len(test)
+    assert left_out > 0
+
+
+@pytest.fixture
+def numbers():
+    def curve(*errors):
+        return {"settings": "some", "columns": 5, "rmse": [[e, 1.2 * e] for e in errors]}
+
+    def lesson(name, target, peer):
+        ao = {"sto-3g": {"columns": 2, "rmse": [3.0]}, "6-31g": {"columns": 4, "rmse": [2.0]}}
+        return {
+            "name": name,
+            "words": "some structures",
+            "sizes": [10, 20],
+            "n_test": 5,
+            "units": {target: "1e-3 e Å"},
+            "spread": {target: 100.0},
+            "curves": {
+                target: {
+                    "plain powers": curve(10.0, 9.0),
+                    "shell": curve(4.0, 3.0),
+                    "products": curve(3.0, 1.0),
+                    peer: curve(5.0, 2.0),
+                }
+            },
+            "ao_sets": {target: {"plain powers": ao, "shell": ao}},
+        }
+
+    return {
+        "water energy": lesson("water", "energy", "SOAP"),
+        "QM7 dipole": lesson("QM7", "dipole", "lambda-SOAP"),
+    }
+
+
+def test_draw_needs_the_json_alone(numbers):
+    figure = draw(json.loads(json.dumps(numbers)))
+    assert len(figure.axes) == 4
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in figure.axes)
+
+
+def test_claims_are_decided_by_the_numbers(numbers):
+    verdicts = [c.verdict for c in claims_of(numbers)]
+    # plain powers against peers; larger AO sets; linvop against plain powers and peers
+    assert verdicts == [*["differs"] * 2, *["agrees"] * 2, *["agrees"] * 4]
+    numbers["water energy"]["curves"]["energy"]["products"]["rmse"][-1] = [2.5, 2.5]
+    claims = claims_of(numbers)
+    assert [c.verdict for c in claims[4:6]] == ["differs", "differs"]
+    assert "lack features, not data" in " ".join(notes_of(numbers))
+
+
+def test_without_peers_their_claims_are_not_tested(numbers):
+    numbers["water energy"]["curves"]["energy"].pop("SOAP")
+    numbers["QM7 dipole"]["curves"]["dipole"].pop("lambda-SOAP")
+    assert [c.verdict for c in claims_of(numbers)].count("not tested") == 4
+    draw(numbers)
