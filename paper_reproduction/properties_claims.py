@@ -96,9 +96,10 @@ def notes_of(numbers: Mapping[str, Any]) -> list[str]:
     notes = [
         "RMSE on structures not trained on, mean and spread over the splits; of dipoles the norm. "
         "All models: the same splits, ridge and constants. Molecules with an element that no "
-        "molecule trained on has are no test. Settings of linvop are those of docs/accuracy.md, "
-        "found on the same sets with another split; SOAP has a common setting, and on QM7 a "
-        "shorter one."
+        "molecule trained on has are no test. Plain powers: all blocks of V to V^4, on site and "
+        "between atoms, as in the paper's program; shell and products: on site. Settings of "
+        "linvop are those of docs/accuracy.md, found on the same sets with another split; SOAP "
+        "has a common setting, and on QM7 a shorter one."
     ]
     for x in numbers.values():
         name = x["name"]
