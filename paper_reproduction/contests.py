@@ -55,8 +55,8 @@ class Fit:
     predicted : (n, *shape) float64
         For all structures of the contest, those trained on among them.
     train, test : (n_train,), (n_test,) int
-    rmse : float
-        Of the test structures; of vectors, root mean square over structures of the norm.
+    rmse, mae : float
+        Of the test structures; of vectors, root mean square, and mean, over structures of the norm.
     left_out : float
         The same of the training structures, each predicted without itself and its copies.
     report : dict
@@ -67,6 +67,7 @@ class Fit:
     train: np.ndarray
     test: np.ndarray
     rmse: float
+    mae: float
     left_out: float
     report: dict[str, Any]
 
@@ -141,7 +142,8 @@ class Contest:
         predicted = t.from_irreps({irrep: found})
         error = predicted[test] - self.labels[target][test]
         left_out = model.loo_residuals_.reshape(len(train), width)
-        return Fit(predicted, train, test, _rms(error), _rms(left_out), model.report())
+        mae = float(np.linalg.norm(error.reshape(len(error), -1), axis=1).mean())
+        return Fit(predicted, train, test, _rms(error), mae, _rms(left_out), model.report())
 
 
 def _rms(error: np.ndarray) -> float:

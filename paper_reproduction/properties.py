@@ -96,11 +96,12 @@ def _learned(setting: Setting, lesson: Lesson, peers: bool) -> dict[str, Any]:
             curves[target][kind] = {
                 "settings": words,
                 "columns": design.n_columns,
-                "rmse": [
-                    _errors(lesson, design, target, size, setting.pick(*_N_SPLITS))
-                    for size in lesson.sizes
-                ],
             }
+            found = [
+                _errors(lesson, design, target, size, setting.pick(*_N_SPLITS))
+                for size in lesson.sizes
+            ]
+            curves[target][kind] |= {key: [one[key] for one in found] for key in ("rmse", "mae")}
     _, test = next(lesson.splits(lesson.sizes[-1], 1))
     return {
         "name": lesson.name,
@@ -114,12 +115,13 @@ def _learned(setting: Setting, lesson: Lesson, peers: bool) -> dict[str, Any]:
     }
 
 
-def _errors(lesson: Lesson, design: Design, target: str, size: int, n: int) -> list[float]:
-    """RMSE of the test structures, split by split."""
-    return [
-        lesson.contest.fit(design, target, train, test).rmse / lesson.scales[target]
-        for train, test in lesson.splits(size, n)
-    ]
+def _errors(
+    lesson: Lesson, design: Design, target: str, size: int, n: int
+) -> dict[str, list[float]]:
+    """RMSE and MAE of the test structures, split by split."""
+    fits = [lesson.contest.fit(design, target, *split) for split in lesson.splits(size, n)]
+    unit = lesson.scales[target]
+    return {"rmse": [f.rmse / unit for f in fits], "mae": [f.mae / unit for f in fits]}
 
 
 def _models(
@@ -164,12 +166,8 @@ def _ao_sets(setting: Setting, lesson: Lesson) -> dict[str, Any]:
             for target, design in designs.items():
                 found[target][kind][ao] = {
                     "columns": design.n_columns,
-                    "rmse": _errors(
-                        lesson,
-                        design,
-                        target,
-                        lesson.sizes[-1],
-                        setting.pick(*_N_SPLITS_OF_AO),
+                    **_errors(
+                        lesson, design, target, lesson.sizes[-1], setting.pick(*_N_SPLITS_OF_AO)
                     ),
                 }
     return found
