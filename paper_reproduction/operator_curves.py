@@ -126,10 +126,10 @@ class Contest:
 def contests(setting: Setting) -> list[Contest]:
     r"""Water, QM7 and anthracene (``--quick``: ethylene, and HF/STO-3G for all)."""
     found = [_water(setting), _qm7(setting)]
-    n, n_test = setting.pick(8, N_ANTHRACENES), setting.pick(2, 40)
+    n, n_test = setting.pick(8, N_ANTHRACENES), setting.pick(2, 20)
     data = anthracene_labels(setting, n)
     sizes = setting.pick((4, 6), (20, 40, 80))
-    more = setting.pick((2, "sto-3g", "sto-3g", (5, 4, 4)), (3, "def2-svp", "sto-3g", (6, 5, 4)))
+    more = setting.pick((2, "sto-3g", "sto-3g", (5, 4, 4)), (2, "def2-svp", "sto-3g", (6, 5, 4)))
     name = setting.pick("ethylene", "anthracene")
     return [*found, Contest(name, data, np.arange(len(data)), sizes, n_test, *more)]
 
@@ -152,9 +152,9 @@ def _qm7(setting: Setting) -> Contest:
     # Of some elements there is not one in every small training set: their blocks would be zero.
     known = [k for k in range(len(data)) if set(data[k].numbers.tolist()) <= {1, 6, 7, 8}]
     order = np.random.default_rng(2026).permutation(known)
-    sizes = setting.pick((6, 9), (50, 100, 200, 400))
+    sizes = setting.pick((6, 9), (50, 100, 200))
     more = setting.pick(
-        (3, 2, "sto-3g", "sto-3g", (4, 3, 3)), (100, 20, "def2-svp", "sto-3g", (6, 5, 4))
+        (3, 2, "sto-3g", "sto-3g", (4, 3, 3)), (50, 10, "def2-svp", "sto-3g", (6, 5, 4))
     )
     return Contest("QM7", data, order, sizes, *more)
 
