@@ -5,9 +5,9 @@ r"""Energies and dipoles from V, with more and more structures to learn from.
 
 The paper's B are the blocks of plain powers of V, on site and between atoms
 (`paper_reproduction.block_powers`; the sum is over pairs of atoms then); its claim is that they do
-better than densities of neighbours (SOAP, lambda-SOAP). Beside them stand linvop's `shell`, on site,
-whose contractions are told apart by the shells between the factors V, and its `products` of two
-site features.
+better than densities of neighbours (SOAP, lambda-SOAP). Beside them stand linvop's `shell`, on
+site, whose contractions are told apart by the shells between the factors V, and its `products` of
+two site features.
 
 All models of a panel: the same structures, five random splits with one test set each for all sizes,
 the same ridge with alpha by leave-one-structure-out, energies with a constant for each species. The
@@ -103,7 +103,7 @@ def _learned(setting: Setting, lesson: Lesson, peers: bool) -> dict[str, Any]:
             }
     _, test = next(lesson.splits(lesson.sizes[-1], 1))
     return {
-        "name": lesson.name,
+        "name": lesson.shown,
         "words": lesson.words,
         "sizes": list(lesson.sizes),
         "n_test": lesson.n_test,

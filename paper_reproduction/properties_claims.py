@@ -12,7 +12,7 @@ from paper_reproduction.study import Claim
 
 __all__ = ["claims_of", "notes_of"]
 
-_TIMES = {"water": 5.0, "QM7": 2.0}
+_TIMES = {"water": 5.0, "QM7": 2.0, "G2": 2.0}
 _OWN = ("shell", "products")
 
 
