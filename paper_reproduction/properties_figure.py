@@ -43,7 +43,7 @@ def _learning(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
     for kind, curve in x["curves"][target].items():
         errors = np.asarray(curve["rmse"])
         ax.errorbar(x["sizes"], errors.mean(axis=1), yerr=_bars(errors), label=kind, **_style(kind))
-    y = f"RMSE, {_unit(x['units'][target])}"
+    y = f"RMSE ({_unit(x['units'][target])})"
     labelled_axes(ax, "training structures", y, log=("x", "y"))
     ax.set_title(f"{name}, {target}", loc="right", fontsize=7.5)
     ax.set_xticks(x["sizes"], [str(n) for n in x["sizes"]], minor=False, rotation=45)
@@ -65,7 +65,7 @@ def _ao_sets(ax: Axes, target: str, x: Mapping[str, Any]) -> None:
         ax.errorbar(
             range(len(names)), errors.mean(axis=1), yerr=_bars(errors), label=label, **_style(kind)
         )
-    labelled_axes(ax, "AO set of V", f"RMSE, {_unit(x['units'][target])}", log=("y",))
+    labelled_axes(ax, "AO set of V", f"RMSE ({_unit(x['units'][target])})", log=("y",))
     ax.set_xticks(range(len(names)), names, rotation=45)
     ax.set_xlim(-0.4, len(names) - 0.6)
 
