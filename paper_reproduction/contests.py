@@ -54,7 +54,6 @@ class Fit:
     ----------
     predicted : (n, *shape) float64
         For all structures of the contest, those trained on among them.
-    train, test : (n_train,), (n_test,) int
     rmse : float
         Of the test structures; of vectors, root mean square over structures of the norm.
     left_out : float
@@ -64,8 +63,6 @@ class Fit:
     """
 
     predicted: np.ndarray
-    train: np.ndarray
-    test: np.ndarray
     rmse: float
     left_out: float
     report: dict[str, Any]
@@ -143,7 +140,7 @@ class Contest:
         left_out = model.loo_residuals_.reshape(len(train), width)
         # NaN of structures that cannot be left out: a constant would be undetermined.
         left_out = left_out[np.isfinite(left_out).all(axis=1)]
-        return Fit(predicted, train, test, _rms(error), _rms(left_out), model.report())
+        return Fit(predicted, _rms(error), _rms(left_out), model.report())
 
 
 def _rms(error: np.ndarray) -> float:

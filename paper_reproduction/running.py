@@ -98,7 +98,6 @@ def reproduce(
                 "name": name,
                 "title": module.TITLE,
                 "quick": setting.quick,
-                "own_data": setting.data is None,
                 **measured.as_dict(),
                 "seconds": perf_counter() - start,
                 "machine": describe_machine("featomic"),
