@@ -54,8 +54,8 @@ class Fit:
     ----------
     predicted : (n, *shape) float64
         For all structures of the contest, those trained on among them.
-    rmse : float
-        Of the test structures; of vectors, root mean square over structures of the norm.
+    rmse, mae : float
+        Of the test structures; of vectors, root mean square, and mean, over structures of the norm.
     left_out : float
         The same of the training structures, each predicted without itself and its copies.
     report : dict
@@ -64,6 +64,7 @@ class Fit:
 
     predicted: np.ndarray
     rmse: float
+    mae: float
     left_out: float
     report: dict[str, Any]
 
@@ -140,7 +141,8 @@ class Contest:
         left_out = model.loo_residuals_.reshape(len(train), width)
         # NaN of structures that cannot be left out: a constant would be undetermined.
         left_out = left_out[np.isfinite(left_out).all(axis=1)]
-        return Fit(predicted, _rms(error), _rms(left_out), model.report())
+        mae = float(np.linalg.norm(error.reshape(len(error), -1), axis=1).mean())
+        return Fit(predicted, _rms(error), mae, _rms(left_out), model.report())
 
 
 def _rms(error: np.ndarray) -> float:

@@ -5,8 +5,8 @@ r"""Energies and dipoles from V, with more and more structures to learn from.
 
 The paper's B are the blocks of plain powers of V, on site and between atoms
 (`paper_reproduction.block_powers`; the sum is over pairs of atoms then); its claim is that they do
-better than densities of neighbours (SOAP, lambda-SOAP). Beside them stand linvop's `shell`, on
-site, whose contractions are told apart by the shells between the factors V, and its `products` of
+better than densities of neighbours (SOAP, lambda-SOAP). Beside them stand linvop's, on site:
+`shell`, whose contractions are told apart by the shells between the factors V, and `products` of
 two site features.
 
 All models of a panel: the same structures, five random splits with one test set each for all sizes,
@@ -96,11 +96,12 @@ def _learned(setting: Setting, lesson: Lesson, peers: bool) -> dict[str, Any]:
             curves[target][kind] = {
                 "settings": words,
                 "columns": design.n_columns,
-                "rmse": [
-                    _errors(lesson, design, target, size, setting.pick(*_N_SPLITS))
-                    for size in lesson.sizes
-                ],
             }
+            found = [
+                _errors(lesson, design, target, size, setting.pick(*_N_SPLITS))
+                for size in lesson.sizes
+            ]
+            curves[target][kind] |= {key: [one[key] for one in found] for key in ("rmse", "mae")}
     _, test = next(lesson.splits(lesson.sizes[-1], 1))
     return {
         "name": lesson.shown,
@@ -114,12 +115,13 @@ def _learned(setting: Setting, lesson: Lesson, peers: bool) -> dict[str, Any]:
     }
 
 
-def _errors(lesson: Lesson, design: Design, target: str, size: int, n: int) -> list[float]:
-    """RMSE of the test structures, split by split."""
-    return [
-        lesson.contest.fit(design, target, train, test).rmse / lesson.scales[target]
-        for train, test in lesson.splits(size, n)
-    ]
+def _errors(
+    lesson: Lesson, design: Design, target: str, size: int, n: int
+) -> dict[str, list[float]]:
+    """RMSE and MAE of the test structures, split by split."""
+    fits = [lesson.contest.fit(design, target, *split) for split in lesson.splits(size, n)]
+    unit = lesson.scales[target]
+    return {"rmse": [f.rmse / unit for f in fits], "mae": [f.mae / unit for f in fits]}
 
 
 def _models(
@@ -164,12 +166,8 @@ def _ao_sets(setting: Setting, lesson: Lesson) -> dict[str, Any]:
             for target, design in designs.items():
                 found[target][kind][ao] = {
                     "columns": design.n_columns,
-                    "rmse": _errors(
-                        lesson,
-                        design,
-                        target,
-                        lesson.sizes[-1],
-                        setting.pick(*_N_SPLITS_OF_AO),
+                    **_errors(
+                        lesson, design, target, lesson.sizes[-1], setting.pick(*_N_SPLITS_OF_AO)
                     ),
                 }
     return found

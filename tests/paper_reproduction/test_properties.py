@@ -61,7 +61,8 @@ def test_no_test_on_elements_that_were_not_seen(frames):
 @pytest.fixture
 def numbers():
     def curve(*errors):
-        return {"settings": "some", "columns": 5, "rmse": [[e, 1.2 * e] for e in errors]}
+        rmse = [[e, 1.2 * e] for e in errors]
+        return {"settings": "some", "columns": 5, "rmse": rmse, "mae": rmse}
 
     def lesson(name, target, peer):
         ao = {"sto-3g": {"columns": 2, "rmse": [3.0]}, "6-31g": {"columns": 4, "rmse": [2.0]}}
