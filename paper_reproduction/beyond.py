@@ -181,7 +181,8 @@ def _notes(known: Mapping[str, Any]) -> list[str]:
     charges = {k: f"{v['charge'].mean():+.2f}" for k, v in found.items()}
     return [
         "RMSE on structures that were not trained on; whiskers from the least to the largest of "
-        "the splits. Time: CPU, one thread, V and the rows of energy and dipole from positions.",
+        "the splits. Time: CPU, one thread, V and the rows of energy and dipole from positions. "
+        "Plain powers: on site, as `Basis` has them.",
         f"Cost: {SETTINGS['ao']}, kappa {SETTINGS['kappa']}, shell, reach {SETTINGS['reach']:g} "
         "Angstrom, one thread, CPU time. int1e_nuc is PySCF's matrix of all AOs.",
         f"The operator is one in {AO}, of linvop-sv features; from its baseline (SAP) on, dipoles "

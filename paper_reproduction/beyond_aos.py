@@ -27,7 +27,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "shell": {"kappa": 2, "resolution": "shell", "metric": "lowdin"},
     "products": {"kappa": 1, "nu": 3, "max_degree": (None, 7, 7)},
 }
-"""What is varied besides the AOs: the paper's; linvop's, resolved and complete."""
+"""What is varied besides the AOs: what is on site of the paper's; linvop's, resolved, complete."""
 
 TARGETS = ("energy", "dipole")
 

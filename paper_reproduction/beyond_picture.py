@@ -24,8 +24,8 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     figure, axes = panels(2, 3, height=2.7)
     rows = numbers["aos"]
     _scan(axes[0, 0], rows, "energy", "columns", "columns")
-    _scan(axes[0, 1], rows, "energy", "ms", "CPU time / (ms/structure)")
-    _scan(axes[0, 2], rows, "dipole", "ms", "CPU time / (ms/structure)")
+    _scan(axes[0, 1], rows, "energy", "ms", "CPU time (ms/structure)")
+    _scan(axes[0, 2], rows, "dipole", "ms", "CPU time (ms/structure)")
     _legend(figure, rows)
     _large(axes[1, 0], numbers["large"])
     _curves(axes[1, 1], numbers["sizes"], numbers["curves"])
@@ -46,7 +46,7 @@ def _scan(ax: Axes, rows: Sequence[Mapping[str, Any]], target: str, axis: str, l
         colour = KINDS[row["features"]].colour
         ax.plot([row[axis]] * 2, [y.min(), y.max()], color=colour, linewidth=0.8)
         ax.plot(row[axis], middle, color=colour, marker=marks[row["ao"]], markersize=4.5)
-    unit = "energy RMSE / meV" if target == "energy" else r"dipole RMSE / (me $\AA$)"
+    unit = "energy RMSE (meV)" if target == "energy" else "dipole RMSE (me Å)"
     labelled_axes(ax, label, unit, title=target, log=("x", "y") if axis == "columns" else ("y",))
     if axis == "columns":
         plain_log_ticks(ax.xaxis)
@@ -73,7 +73,7 @@ def _large(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     if whole:
         line = Look("#999999", "x", ":")
         ax.plot(*zip(*whole, strict=True), **line.kwargs(), label="int1e_nuc, PySCF")
-    labelled_axes(ax, "atoms", "CPU time / (ms/atom)", title="water clusters", log=("x", "y"))
+    labelled_axes(ax, "atoms", "CPU time (ms/atom)", title="water clusters", log=("x", "y"))
     plain_log_ticks(ax.yaxis)
     ax.set_xticks(atoms, [str(n) for n in atoms])
     ax.xaxis.set_minor_locator(NullLocator())
@@ -87,7 +87,7 @@ def _curves(ax: Axes, sizes: Sequence[int], curves: Mapping[str, Mapping[str, An
     labelled_axes(
         ax,
         "training structures",
-        r"dipole RMSE / (me $\AA$)",
+        "dipole RMSE (me Å)",
         title="dipoles alone",
         log=("x", "y"),
     )
@@ -110,7 +110,7 @@ def _gaps(ax: Axes, besides: Mapping[str, Mapping[str, Any]]) -> None:
         )
     ends = [float(true.min()), float(true.max())]
     ax.plot(ends, ends, color="black", linewidth=0.8, label="equal")
-    labelled_axes(ax, "gap of PBE, same AOs / eV", "gap / eV", title="not fitted")
+    labelled_axes(ax, "gap of PBE, same AOs (eV)", "gap (eV)", title="not fitted")
     _below(ax)
 
 

@@ -54,7 +54,6 @@ class Fit:
     ----------
     predicted : (n, *shape) float64
         For all structures of the contest, those trained on among them.
-    train, test : (n_train,), (n_test,) int
     rmse, mae : float
         Of the test structures; of vectors, root mean square, and mean, over structures of the norm.
     left_out : float
@@ -64,8 +63,6 @@ class Fit:
     """
 
     predicted: np.ndarray
-    train: np.ndarray
-    test: np.ndarray
     rmse: float
     mae: float
     left_out: float
@@ -142,10 +139,12 @@ class Contest:
         predicted = t.from_irreps({irrep: found})
         error = predicted[test] - self.labels[target][test]
         left_out = model.loo_residuals_.reshape(len(train), width)
+        # NaN of structures that cannot be left out: a constant would be undetermined.
+        left_out = left_out[np.isfinite(left_out).all(axis=1)]
         mae = float(np.linalg.norm(error.reshape(len(error), -1), axis=1).mean())
-        return Fit(predicted, train, test, _rms(error), mae, _rms(left_out), model.report())
+        return Fit(predicted, _rms(error), mae, _rms(left_out), model.report())
 
 
 def _rms(error: np.ndarray) -> float:
-    """Over structures, of the norm; NaN of structures that cannot be left out does not count."""
-    return float(np.sqrt(np.nanmean((error.reshape(len(error), -1) ** 2).sum(axis=1))))
+    """Over structures, of the norm."""
+    return float(np.sqrt((error.reshape(len(error), -1) ** 2).sum(axis=1).mean()))

@@ -76,7 +76,7 @@ def _curves(
         )
     least = float(pooled(numbers["floors"]))
     ax.axhline(least, color="black", linewidth=1.0, linestyle=(0, (1, 1)), label="floor")
-    labelled_axes(ax, "training structures", "RMSE / eV", title=title, log=("x", "y"))
+    labelled_axes(ax, "training structures", "RMSE (eV)", title=title, log=("x", "y"))
     ax.set_xticks(sizes, [str(n) for n in sizes])
     plain_log_ticks(ax.yaxis)
     ax.xaxis.set_minor_locator(NullLocator())

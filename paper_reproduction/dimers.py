@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linvop.sampling import DISTANCES, dissociation_curves, random_rotation, sample_water
+from linvop.errors import InputError
+from linvop.sampling import dissociation_curves, random_rotation, sample_water
 from paper_reproduction.contests import Contest
 from paper_reproduction.external import read_set
 from paper_reproduction.labels import labelled
@@ -69,7 +70,14 @@ def _curves(
     frames: Sequence[Atoms], pair: np.ndarray, distance: np.ndarray, labels: Any, words: str
 ) -> Curves:
     """Of frames that stand curve by curve, each by distance; curves that lack a label go."""
-    n_steps = int(np.bincount(pair).max())
+    points = np.bincount(pair)
+    n_steps = int(points.max())
+    if (points != n_steps).any():
+        other = int(np.flatnonzero(points != n_steps)[0])
+        raise InputError(
+            f"dimers: expected {n_steps} distances of every pair, got {points[other]} of pair "
+            f"{other}"
+        )
     lacks = [np.isnan(y.reshape(len(y), -1)).any(axis=1) for y in labels.values()]
     kept = np.repeat(~np.any(lacks, axis=0).reshape(-1, n_steps).any(axis=1), n_steps)
     chosen = np.flatnonzero(kept)
@@ -115,7 +123,8 @@ def water_dimers(setting: Setting) -> Curves:
     order = np.lexsort((distance, pair))
     order = order[pair[order] < n_pairs]
     if setting.quick:  # every other distance, the last one among them
-        order = order.reshape(n_pairs, len(DISTANCES))[:, 1::2].ravel()
+        place = np.arange(len(order)) - np.searchsorted(pair[order], pair[order])
+        order = order[place % 2 == 1]
     chosen = [frames[k] for k in order]
     name = "water-dimers-quick" if setting.quick else "water-dimers"
     data = labelled(name, chosen, setting, ao=setting.pick(_QUICK_AO, _AO), **_LEVEL)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linvop.conventions import BOHR
+from linvop.errors import InputError
 from linvop.sampling import NormalModes, sample_water
 from paper_reproduction.labels import labelled
 from paper_reproduction.sets import (
@@ -67,6 +68,19 @@ class Case:
     what: str
     path: Dataset
     minimal_path: Dataset
+
+    def __post_init__(self) -> None:
+        for what, large, minimal in (
+            ("test structures", self.test, self.minimal),
+            ("distortion", self.path, self.minimal_path),
+        ):
+            a, b = ([r.positions for r in data] for data in (large, minimal))
+            if len(a) != len(b) or not np.allclose(a, b, rtol=0, atol=1e-6):
+                # An SCF that fails at one level shifts all that stand behind it.
+                raise InputError(
+                    f"{self.name}, {what}: expected the same structures at both levels, got "
+                    f"{len(large)} and {len(minimal)} labels"
+                )
 
     @property
     def train(self) -> Dataset:

@@ -83,7 +83,7 @@ def _gaps(ax: Axes, one: Mapping[str, Any]) -> None:
         if name in _OTHERS:  # as it is, it would leave no room for the others
             shift = (sum(one["reference"]["gaps"]) - sum(gaps)) / len(gaps)
             gaps = [gap + shift for gap in gaps]
-            text = f"minimal basis moved by {shift:+.1f} eV"
+            text = f"moved by {shift:+.1f} eV"
             ax.set_title(text, loc="right", fontsize=7, color=style.colour)
         ax.plot(
             x,
@@ -94,6 +94,7 @@ def _gaps(ax: Axes, one: Mapping[str, Any]) -> None:
             linewidth=0.7,
         )
     labelled_axes(ax, one["what"], "HOMO-LUMO gap (eV)")
+    ax.xaxis.label.set_fontsize(7)
 
 
 def _legend(figure: Figure, names: list[str]) -> None:

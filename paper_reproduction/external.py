@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from linvop.errors import InputError
 
@@ -166,7 +165,7 @@ def _checked(path: Path, one: External) -> list[Atoms]:
                 f"{path}, frame {k}: expected elements {one.elements}, got {', '.join(other)}"
             )
         for key in set(one.keys) - set(properties):
-            if not np.isscalar(atoms.info.get(key)):
+            if not isinstance(atoms.info.get(key), Real):
                 raise InputError(f"{path}, frame {k}: expected the number {key!r}")
         for key in properties:
             if not (key in atoms.info or (atoms.calc and key in atoms.calc.results)):

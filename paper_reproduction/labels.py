@@ -75,16 +75,17 @@ def labelled(name: str, frames: Sequence[Atoms], setting: Setting, **settings: A
     """
     path = labels_path(name, frames, **settings)
     if not path.exists():
-        report = label(
+        label(
             frames, path, workers=setting.workers, progress=_progress(name, setting.say), **settings
         )
-        if report.failed:
-            warnings.warn(
-                f"{name}: {len(report.failed)} of {report.n_structures} structures have no "
-                f"labels; the first: {report.failed[0][1]}",
-                stacklevel=2,
-            )
-    return Dataset.open(path)
+    data = Dataset.open(path)
+    if len(data) < len(frames):  # each time, not in the run alone that has labelled
+        warnings.warn(
+            f"{name}: {len(frames) - len(data)} of {len(frames)} structures have no labels, as "
+            "their SCF does not converge",
+            stacklevel=2,
+        )
+    return data
 
 
 def _progress(name: str, say: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -12,7 +12,7 @@ from linvop.bench.splits import distinct, nested_split
 from linvop.conventions import unit_factor
 from paper_reproduction.contests import Contest
 from paper_reproduction.external import read_set
-from paper_reproduction.sets import N_LABELLED, level_of, qm7, qm7_labels, waters
+from paper_reproduction.sets import N_LABELLED, level_of, qm7, qm7_labels, qm7_name, waters
 from paper_reproduction.study import Setting
 
 __all__ = ["Lesson", "qm7_dipoles", "qm7_energies", "water"]
@@ -36,6 +36,9 @@ class Lesson:
     Attributes
     ----------
     name : str
+        Of its settings: "water" or "QM7".
+    shown : str
+        What pictures call it: "G2" where the user has no QM7.
     targets : tuple of str
     words : str
     contest : Contest
@@ -47,6 +50,7 @@ class Lesson:
     """
 
     name: str
+    shown: str
     targets: tuple[str, ...]
     words: str
     contest: Contest
@@ -75,6 +79,7 @@ def water(setting: Setting) -> Lesson:
     sizes = setting.pick((20, 40), (25, 50, 100, 200) if own else (25, 50, 100, 200, 500))
     frames, words = waters(setting, n)
     return Lesson(
+        "water",
         "water",
         TARGETS,
         f"{len(frames)} {words}",
@@ -113,6 +118,7 @@ def _of_molecules(setting: Setting, frames: list[Any], words: str, target: str) 
         sizes.append(min(2 * sizes[-1], n - n_test))
     return Lesson(
         "QM7",
+        qm7_name(setting),
         (target,),
         f"{len(frames)} molecules of H, C, N, O ({qm7(setting, 1)[1]}), {words}",
         Contest(frames, _labels(frames, (target,))),

@@ -40,8 +40,8 @@ from paper_reproduction.sets import (
     anthracene_labels,
     cluster_labels,
     level_of,
-    qm7,
     qm7_labels,
+    qm7_name,
 )
 from paper_reproduction.study import Measured, Setting
 from paper_reproduction.style import PAGE, SERIES, labelled_axes, panels
@@ -57,7 +57,7 @@ TITLE = "How local V, F and P are, and what a cutoff costs"
 _MATRICES = {"V": "Hartree", "F": "Hartree", "P": ""}
 _LINES = {"ao": "-", "lowdin": ":"}
 _ORBITALS = {"ao": "atomic orbitals", "lowdin": "Lowdin orbitals"}
-_UNITS = {"occupied orbital energies": "eV", "dipole": "e Angstrom", "energy": "eV"}
+_UNITS = {"occupied orbital energies": "eV", "dipole": "e Å", "energy": "eV"}
 _WAYS = ("F", "F, over known", "P, purified", "P, as it is")
 _PAIRS = 4
 """Of species, the commonest, are drawn."""
@@ -85,9 +85,8 @@ def _systems(setting: Setting) -> Iterable[tuple[str, Dataset, int]]:
     clusters = cluster_labels(setting, setting.pick((2, 3), (4, 6, 8)))
     yield "water clusters", clusters, 2
     small = qm7_labels(setting, setting.pick(4, N_LABELLED))
-    own = "QM7" in qm7(setting, 4)[1]
     chosen = _spread(len(small), setting.pick(4, 60))
-    yield "QM7" if own else "G2 molecules", small[chosen], setting.pick(3, 10)
+    yield qm7_name(setting), small[chosen], setting.pick(3, 10)
     ribbons = anthracene_labels(setting, setting.pick(3, 10))
     yield setting.pick("ethylene", "anthracene"), ribbons, 2
 
@@ -154,13 +153,13 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     for row, (name, one) in zip(axes, systems.items(), strict=False):
         for ax, (matrix, unit) in zip(row, _MATRICES.items(), strict=True):
             _draw_norms(ax, one, matrix, pairs)
-            says = f"norm of a block{f' ({unit})' if unit else ''}"
-            labelled_axes(ax, "distance (Angstrom)", says, title=f"{name}: {matrix}", log=("y",))
+            says = f"block norm{f' ({unit})' if unit else ''}"
+            labelled_axes(ax, "distance (Å)", says, title=f"{name}: {matrix}", log=("y",))
     for row, (name, one) in zip(axes[len(systems) :], systems.items(), strict=True):
         for ax, quantity in zip(row, QUANTITIES, strict=True):
             _draw_errors(ax, one["truncation"], quantity)
             says = f"{quantity.removeprefix('occupied ')} ({_UNITS[quantity]})"
-            labelled_axes(ax, "cutoff (Angstrom)", says, title=name, log=("y",))
+            labelled_axes(ax, "cutoff (Å)", says, title=name, log=("y",))
     _legends(figure, pairs)
     return figure
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_D = "distance, Å"
+_D = "distance (Å)"
 _ENERGY, _DIPOLE = "energy", "dipole"
 _LEAST_SHOWN = 1e-3
 """meV, of ions."""
@@ -25,11 +25,11 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     """Curves and errors by distance: energies, dipoles, new pairs, ions."""
     figure, axes = panels(2, 3, height=2.55)
     water, ions = numbers["water"], numbers["ions"]
-    _curves(axes[0, 0], water, _ENERGY, r"$E(d) - E(12\,$Å$)$, meV")
-    _errors(axes[0, 1], water, _ENERGY, "energy RMSE, meV")
+    _curves(axes[0, 0], water, _ENERGY, r"$E(d) - E(12\,$Å$)$ (meV)")
+    _errors(axes[0, 1], water, _ENERGY, "energy RMSE (meV)")
     _new_pairs(axes[0, 2], water)
-    _curves(axes[1, 0], water, _DIPOLE, r"$\mu_z(d) - \mu_z(12\,$Å$)$, $10^{-3}$ e Å")
-    _errors(axes[1, 1], water, _DIPOLE, r"dipole RMSE, $10^{-3}$ e Å")
+    _curves(axes[1, 0], water, _DIPOLE, r"$\mu_z(d) - \mu_z(12\,$Å$)$ ($10^{-3}$ e Å)")
+    _errors(axes[1, 1], water, _DIPOLE, r"dipole RMSE ($10^{-3}$ e Å)")
     _ions(axes[1, 2], ions)
     handles: dict[str, Any] = {}
     for ax in axes.flat:
@@ -86,7 +86,7 @@ def _new_pairs(ax: Axes, water: Mapping[str, Any]) -> None:
             values = model["energy"]["new_pairs"]["by_distance"]
             ax.plot(d[:-1], values[:-1], **look(kind).kwargs(), ms=3, label=kind)
     _tail(ax, d, water["spread"]["energy"]["by_distance"])
-    labelled_axes(ax, _D, r"RMSE of $E(d) - E(12\,$Å$)$, meV", title="pairs held out", log=("y",))
+    labelled_axes(ax, _D, r"RMSE of $E(d) - E(12\,$Å$)$ (meV)", title="pairs held out", log=("y",))
 
 
 def _ions(ax: Axes, ions: Mapping[str, Any]) -> None:
@@ -98,5 +98,5 @@ def _ions(ax: Axes, ions: Mapping[str, Any]) -> None:
     largest = max(max(model["by_distance"]) for model in ions["models"].values())
     ax.set_ylim(_LEAST_SHOWN, 3 * largest)
     labelled_axes(
-        ax, "distance beyond the first, Å", "energy RMSE, meV", title="ion pairs", log=("y",)
+        ax, "distance beyond the first (Å)", "energy RMSE (meV)", title="ion pairs", log=("y",)
     )

@@ -22,6 +22,7 @@ from paper_reproduction.sets import (
     anthracene_labels,
     level_of,
     qm7_labels,
+    qm7_name,
 )
 from paper_reproduction.study import Setting
 
@@ -156,7 +157,7 @@ def _qm7(setting: Setting) -> Contest:
     more = setting.pick(
         (3, 2, "sto-3g", "sto-3g", (4, 3, 3)), (50, 10, "def2-svp", "sto-3g", (6, 5, 4))
     )
-    return Contest("QM7", data, order, sizes, *more)
+    return Contest(qm7_name(setting), data, order, sizes, *more)
 
 
 def learning_curves(contest: Contest, setting: Setting) -> dict[str, Any]:

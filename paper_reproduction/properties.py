@@ -104,7 +104,7 @@ def _learned(setting: Setting, lesson: Lesson, peers: bool) -> dict[str, Any]:
             curves[target][kind] |= {key: [one[key] for one in found] for key in ("rmse", "mae")}
     _, test = next(lesson.splits(lesson.sizes[-1], 1))
     return {
-        "name": lesson.name,
+        "name": lesson.shown,
         "words": lesson.words,
         "sizes": list(lesson.sizes),
         "n_test": lesson.n_test,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linvop.plotting.canvas import plain_log_ticks
 from paper_reproduction.style import labelled_axes, look, panels
 
 if TYPE_CHECKING:
@@ -43,11 +44,19 @@ def _learning(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
     for kind, curve in x["curves"][target].items():
         errors = np.asarray(curve["rmse"])
         ax.errorbar(x["sizes"], errors.mean(axis=1), yerr=_bars(errors), label=kind, **_style(kind))
-    y = f"RMSE, {_unit(x['units'][target])}"
+    y = f"RMSE ({_unit(x['units'][target])})"
     labelled_axes(ax, "training structures", y, log=("x", "y"))
+    _few_decades(ax)
     ax.set_title(f"{name}, {target}", loc="right", fontsize=7.5)
     ax.set_xticks(x["sizes"], [str(n) for n in x["sizes"]], minor=False, rotation=45)
     ax.set_xticks([], minor=True)
+
+
+def _few_decades(ax: Axes) -> None:
+    """Plain numbers where powers of ten are too few to read by."""
+    low, high = ax.get_ylim()
+    if high < 100 * low:
+        plain_log_ticks(ax.yaxis)
 
 
 def _bars(errors: np.ndarray) -> np.ndarray:
@@ -61,11 +70,10 @@ def _ao_sets(ax: Axes, target: str, x: Mapping[str, Any]) -> None:
     for kind, found in x["ao_sets"][target].items():
         names = list(found)
         errors = np.asarray([one["rmse"] for one in found.values()])
-        label = f"{kind}, kappa 2" if kind == "shell" else kind
-        ax.errorbar(
-            range(len(names)), errors.mean(axis=1), yerr=_bars(errors), label=label, **_style(kind)
-        )
-    labelled_axes(ax, "AO set of V", f"RMSE, {_unit(x['units'][target])}", log=("y",))
+        ax.errorbar(range(len(names)), errors.mean(axis=1), yerr=_bars(errors), **_style(kind))
+    labelled_axes(ax, "AO set of V", f"RMSE ({_unit(x['units'][target])})", log=("y",))
+    ax.set_title("shell at kappa 2", loc="right", fontsize=7.5)
+    _few_decades(ax)
     ax.set_xticks(range(len(names)), names, rotation=45)
     ax.set_xlim(-0.4, len(names) - 0.6)
 

@@ -10,9 +10,11 @@ from typing import Any
 from linvop.bench.tables import machine_line
 from paper_reproduction.study import VERDICTS
 
-__all__ = ["readme"]
+__all__ = ["FIRST_LINE", "readme"]
 
-_HEAD = """# The paper, measured again
+FIRST_LINE = "# The paper, measured again"
+
+_HEAD = f"""{FIRST_LINE}
 
 J. Nigam, T. Smidt, G. Dusson, *Machine learning electronic structure and atomistic properties from
 the external potential*, arXiv:2602.15345. Written by `linvop reproduce`; do not edit.
@@ -26,8 +28,10 @@ the external potential*, arXiv:2602.15345. Written by `linvop reproduce`; do not
 
 Each study leaves NAME.json with every number that its picture shows, NAME.png and NAME.pdf. Peers
 (SOAP, lambda-SOAP) are featomic's (`pip install 'linvop[peers]'`) and have the same solver, splits
-and labels. *Plain powers* are the paper's features, V, V^2, V^3 with nothing told apart; *shell*
-tells the channels of the contraction apart; *products* couples features with each other.
+and labels. *Plain powers* are the paper's features, V, V^2, ... with nothing told apart: to V^4 and
+of blocks on site and between atoms in `properties` and `long_range`, to V^3 elsewhere, of sites in
+`degeneracy` and `beyond` and of operators' blocks in `operators` and `effective`. *Shell* tells the
+channels of the contraction apart; *products* couples features with each other.
 """
 
 _FOLDER = Path(__file__).parent

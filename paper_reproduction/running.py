@@ -16,7 +16,8 @@ from linvop.fitting import all_or_none, check_outputs
 from linvop.io.atomic import atomic_text
 from linvop.io.hdf5 import json_safe
 from paper_reproduction import STUDIES
-from paper_reproduction.readme import readme
+from paper_reproduction.external import check_folder
+from paper_reproduction.readme import FIRST_LINE, readme
 from paper_reproduction.study import Measured, Setting
 from paper_reproduction.style import style
 
@@ -84,8 +85,8 @@ def reproduce(
     """
     chosen = checked_names(names)
     check_outputs(out / FIGURES, [f for n in chosen for f in output_files(n)], force)
-    if setting.data is not None and not setting.data.is_dir():
-        raise InputError(f"--data {setting.data}: expected a folder (linvop data explains)")
+    _check_table(out / "README.md", force)
+    _check_data(setting)
     results = []
     for name in chosen:
         module = import_module(f"paper_reproduction.{name}")
@@ -97,7 +98,6 @@ def reproduce(
                 "name": name,
                 "title": module.TITLE,
                 "quick": setting.quick,
-                "own_data": setting.data is None,
                 **measured.as_dict(),
                 "seconds": perf_counter() - start,
                 "machine": describe_machine("featomic"),
@@ -108,6 +108,25 @@ def reproduce(
         if done is not None:
             done(result)
     return results
+
+
+def _check_table(path: Path, force: bool) -> None:
+    """A README.md that is no table of results, such as a project's own, is not replaced."""
+    if path.is_file() and not force and not path.read_text(errors="replace").startswith(FIRST_LINE):
+        raise InputError(f"{path}: expected a table of linvop reproduce, got another file")
+
+
+def _check_data(setting: Setting) -> None:
+    """Refuse a set that is wrong, and say which are sampled for want of the user's."""
+    if setting.data is None:
+        return
+    if not setting.data.is_dir():
+        raise InputError(f"--data {setting.data}: expected a folder (linvop data explains)")
+    for one in check_folder(setting.data):
+        if one.state == "wrong":
+            raise InputError(one.note)
+        if one.state == "absent":
+            setting.say(f"{one.name}: sampled here, as {setting.data} has none ({one.note})")
 
 
 def redraw(names: Sequence[str], out: Path) -> list[str]:

@@ -32,6 +32,7 @@ __all__ = [
     "level_of",
     "qm7",
     "qm7_labels",
+    "qm7_name",
     "waters",
 ]
 
@@ -98,6 +99,11 @@ def qm7(setting: Setting, n: int) -> tuple[list[Atoms], str]:
     return own_molecules(n), "distorted G2 molecules of H, C, N, O, S"
 
 
+def qm7_name(setting: Setting) -> str:
+    """What pictures call them."""
+    return "QM7" if "QM7" in qm7(setting, 1)[1] else "G2"
+
+
 def qm7_labels(setting: Setting, n: int) -> Dataset:
     r"""LDA/STO-3G energies, dipoles and matrices of the first `n` of them.
 
@@ -115,7 +121,7 @@ def anthracene_modes(setting: Setting) -> NormalModes:
     if setting.quick:
         return modes_of("ethylene", polyene(2), setting)
     frames = read_set("acenes", setting.data) or []
-    start = next((a for a in frames if str(a.symbols.formula.count()) == _ANTHRACENE), acene(3))
+    start = next((a for a in frames if a.symbols.formula.count() == _ANTHRACENE), acene(3))
     return modes_of("anthracene", start, setting)
 
 
@@ -124,7 +130,7 @@ def anthracenes(setting: Setting, n: int) -> list[Atoms]:
     return anthracene_modes(setting).sample(n, _KELVIN)
 
 
-_ANTHRACENE = str({"C": 14, "H": 10})
+_ANTHRACENE = {"C": 14, "H": 10}
 
 
 def anthracene_labels(setting: Setting, n: int, **settings: Any) -> Dataset:

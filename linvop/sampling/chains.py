@@ -45,7 +45,7 @@ def polyene(n: int) -> Atoms:
     r"""An all-trans polyene of n carbon atoms (even), C_n H_(n+2), planar.
 
     Double bonds of 1.35 and single bonds of 1.45 Angstrom in turn, the first one double; all
-    angles 120 degrees apart from what the two lengths make of the zigzag.
+    angles 120 degrees.
 
     Raises
     ------

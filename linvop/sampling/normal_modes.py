@@ -33,7 +33,7 @@ _KELVIN = 8.617333262e-5 / HARTREE
 """Hartree."""
 
 _LEAST_FORCE = 5e-3
-"""eV/Angstrom, largest component of a minimum."""
+"""eV/Angstrom, the largest on an atom of a minimum."""
 
 
 @dataclass(frozen=True)

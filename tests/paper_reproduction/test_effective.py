@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import linvop
+from linvop.errors import InputError
 from linvop.orbitals.shells import AOBasis
 from linvop.sampling import NormalModes
 from paper_reproduction import effective
 from paper_reproduction import effective_scores as scores
-from paper_reproduction.effective_cases import stretched_waters, symmetric_mode
+from paper_reproduction.effective_cases import Case, stretched_waters, symmetric_mode
 from paper_reproduction.style import style
 
 ENERGIES = np.linspace(-20.0, 5.0, 50)
@@ -92,6 +93,16 @@ def test_the_core_of_oxygen_is_outside_the_window():
     data = linvop.Dataset.open(linvop.data.water())[:5]
     assert scores._occupied(data) == 5
     assert scores._first(data, 5) == 1
+
+
+def test_structures_that_lack_labels_at_one_level_shift_nothing():
+    data = linvop.Dataset.open(linvop.data.water())[:4]
+    rest = (2, 2, np.arange(4), "both O-H (Å)", data, data)
+    case = Case("water", data, data[2:], *rest)
+    assert len(case.test) == 2
+    for wrong in (data[3:], data[1:3]):
+        with pytest.raises(InputError, match="same structures at both levels"):
+            Case("water", data, wrong, *rest)
 
 
 def test_stretched_waters_have_the_bonds_that_were_asked_for():

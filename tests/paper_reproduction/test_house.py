@@ -44,6 +44,4 @@ def test_committed_results_are_full_runs_and_the_table_is_theirs():
 def test_committed_numbers_can_be_drawn(name):
     results = load_results(FOLDER)
     figure = import_module(f"paper_reproduction.{name}").draw(results[name]["numbers"])
-    for ax in figure.axes:
-        if ax.lines and ax.get_visible():
-            assert ax.get_xlabel() or ax.get_shared_x_axes().get_siblings(ax)
+    assert any(ax.get_xlabel() for ax in figure.axes)

@@ -25,6 +25,16 @@ def test_a_second_reading_calculates_nothing(monkeypatch):
     assert again[0].energy == first[0].energy
 
 
+def test_structures_without_labels_are_told_of_each_time(monkeypatch):
+    frames = [molecule("H2"), molecule("H2")]
+    frames[1].positions[1, 2] += 0.1
+    path = labels.labels_path("hydrogen", frames, **FAST)
+    labels.label(frames[:1], path, workers=1, **FAST)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="1 of 2 structures have no labels"):
+            assert len(labels.labelled("hydrogen", frames, Setting(workers=1), **FAST)) == 1
+
+
 def test_structures_charge_and_settings_name_the_file():
     atoms, moved, ion = molecule("H2"), molecule("H2"), molecule("H2")
     moved.positions[0, 2] += 1e-6

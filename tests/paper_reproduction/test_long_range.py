@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from linvop.errors import InputError
 from linvop.sampling import dissociation_curves, sample_water
+from paper_reproduction import dimers
 from paper_reproduction.contests import Contest
 from paper_reproduction.dimers import Curves, charged_dimers, water_dimers
 from paper_reproduction.long_range import draw
@@ -35,6 +37,17 @@ def test_the_spread_is_the_error_of_a_model_that_is_right_at_the_end_only(curves
     assert found["tail"] == pytest.approx(1e3 * (9.0**-3 - 12.0**-3))
     assert change(curves, blind, tail) == 0.0
     assert change(curves, energy, tail) == pytest.approx(9.0**-3 - 12.0**-3)
+
+
+def test_curves_of_unequal_length_are_refused(monkeypatch):
+    d = [4.0, 6.0, 9.0]
+    frames = dissociation_curves(sample_water(2), sample_water(4)[2:], d)[:-1]
+    for a in frames:
+        a.info |= {"energy_A": 0.0, "energy_B": 0.0}
+    monkeypatch.setattr(dimers, "read_set", lambda name, folder: frames)
+    monkeypatch.setattr("linvop.io.structures.labels", lambda frames, name: np.ones(len(frames)))
+    with pytest.raises(InputError, match="expected 3 distances of every pair, got 2 of pair 1"):
+        charged_dimers(Setting())
 
 
 def test_of_dipoles_the_norm_counts(curves):

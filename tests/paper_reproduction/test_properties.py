@@ -16,7 +16,15 @@ def _lesson(frames, n_test):
     labels = {"energy": np.arange(float(len(frames)))}
     one = {"energy": 1.0}
     return Lesson(
-        "QM7", ("energy",), "some", Contest(frames, labels), (2, 4), n_test, one, {"energy": "eV"}
+        "QM7",
+        "G2",
+        ("energy",),
+        "some",
+        Contest(frames, labels),
+        (2, 4),
+        n_test,
+        one,
+        {"energy": "eV"},
     )
 
 

@@ -58,10 +58,9 @@ def test_a_study_leaves_numbers_pictures_and_a_table(study, tmp_path):
     text = (tmp_path / "README.md").read_text()
     assert "| One is less than two. | 1 \\| 2 | agrees |" in text
     assert "1 agrees, 1 differs" in text
-    assert (
-        "no figures to quote" in text.split("## Studies")[0].split("locality")[-1]
-        or "quick" in text
-    )
+    assert "of `--quick` runs" in text
+    running.reproduce([NAME], Setting(), tmp_path, force=True)
+    assert "of `--quick` runs" not in (tmp_path / "README.md").read_text()
 
 
 def test_a_picture_drawn_again_is_the_same_file(study, tmp_path):
@@ -78,6 +77,25 @@ def test_what_exists_is_not_replaced_unasked_and_before_any_work(study, tmp_path
     with pytest.raises(InputError, match="exists"):
         running.reproduce([NAME], Setting(), tmp_path)
     assert files(tmp_path) == before
+
+
+def test_the_readme_of_something_else_is_not_replaced_unasked(study, tmp_path):
+    (tmp_path / "README.md").write_text("# My project\n")
+    with pytest.raises(InputError, match="expected a table of linvop reproduce"):
+        running.reproduce([NAME], Setting(), tmp_path)
+    assert set(files(tmp_path)) == {"README.md"}
+    running.reproduce([NAME], Setting(), tmp_path, force=True)
+    assert (tmp_path / "README.md").read_text().startswith("# The paper")
+
+
+def test_wrong_data_is_refused_before_work_and_absent_sets_are_named(study, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(study, "run", lambda setting: pytest.fail("work was begun"))
+    (tmp_path / "acenes").mkdir()
+    (tmp_path / "acenes" / "acenes_eq.xyz").write_text("1\n\nAu 0 0 0\n")
+    with pytest.raises(InputError, match="expected elements H C, got Au"):
+        running.reproduce([NAME], Setting(data=tmp_path, say=said.append), tmp_path / "out")
+    assert any(text.startswith("water: sampled here") for text in said)
 
 
 def test_a_study_that_fails_leaves_nothing(study, tmp_path, monkeypatch):
