@@ -34,6 +34,7 @@ def claims_of(numbers: Mapping[str, Any]) -> list[Claim]:
             "paper",
         )
     )
+    claims += [_less_than_the_tail(water), _new_pairs(water)]
     for t, peer in _PEERS.items():
         errors = _tails(water, t)
         text = (
@@ -41,7 +42,6 @@ def claims_of(numbers: Mapping[str, Any]) -> list[Claim]:
             f"{_TIMES:g} times less than {peer}."
         )
         claims.append(_below(text, errors, _OWN, _TIMES, "linvop", t))
-    claims += [_less_than_the_tail(water), _new_pairs(water)]
     text = f"Charged dimers: the better of shell and products errs {_TIMES:g} times less than SOAP."
     own = {k: m["tail"] for k, m in ions["models"].items()}
     return [*claims, _below(text, own, _OWN, _TIMES, "linvop")]
@@ -141,7 +141,7 @@ def notes_of(numbers: Mapping[str, Any]) -> list[str]:
         f"Ions: trained at the {ions['n_trained']} shorter of {len(ions['distances'])} distances, "
         "tested at the others.",
         "Dipoles: root mean square over structures of the norm of the error. Curves show the "
-        "component along the axis; the pair shown is the one that changes most over the tail.",
+        "component that changes most over the tail, of the pair that does.",
     ]
     for kind, model in water["models"].items():
         for target, found in model.items():

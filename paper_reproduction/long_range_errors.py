@@ -73,25 +73,28 @@ def curve(
 ) -> dict[str, Any]:
     """Of each target the pair that changes most over the tail: labels and predictions from its end.
 
-    Of the dipole the component along the axis.
+    Of the dipole the component that changes most.
     """
     out: dict[str, Any] = {}
     far = curves.by_curve(tail)[0]
     for target in fits:
-        labels = _along(curves, curves.contest.labels[target])
-        moved = np.abs(labels - labels[:, -1:])
-        pair = int(moved[:, far].max(axis=1).argmax())
-        shown = {"reference": labels[pair]}
-        shown |= {kind: _along(curves, x.predicted)[pair] for kind, x in fits[target].items()}
-        end = labels[pair, -1]
-        out[target] = {"pair": pair}
-        out[target] |= {kind: (MILLI * (v - end)).tolist() for kind, v in shown.items()}
+        labels = _components(curves, curves.contest.labels[target])
+        moved = np.abs(labels - labels[:, -1:])[:, far].max(axis=1)
+        pair, x = np.unravel_index(moved.argmax(), moved.shape)
+        shown = {"reference": labels}
+        shown |= {kind: _components(curves, fit.predicted) for kind, fit in fits[target].items()}
+        end = labels[pair, -1, x]
+        out[target] = {"pair": int(pair), "component": "xyz"[x] if target == "dipole" else ""}
+        out[target] |= {
+            kind: (MILLI * (values[pair, :, x] - end)).tolist() for kind, values in shown.items()
+        }
     return out
 
 
-def _along(curves: Curves, values: np.ndarray) -> np.ndarray:
-    """The last component, (n_pairs, n_steps)."""
-    return np.asarray(curves.by_curve(values.reshape(len(values), -1)[:, -1]))
+def _components(curves: Curves, values: np.ndarray) -> np.ndarray:
+    """By pair, step and component, (n_pairs, n_steps, 1 or 3)."""
+    flat = values.reshape(len(values), -1)
+    return np.stack([np.asarray(curves.by_curve(v)) for v in flat.T], axis=-1)
 
 
 def validated(curves: Curves, designs: dict[str, Design], n_trained: int) -> str:

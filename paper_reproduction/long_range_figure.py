@@ -17,6 +17,9 @@ __all__ = ["draw"]
 
 _D = "distance (Å)"
 _ENERGY, _DIPOLE = "energy", "dipole"
+_ABOUT = ("pair", "component")
+"""What a curve has beside models."""
+
 _LEAST_SHOWN = 1e-3
 """meV, of ions."""
 
@@ -28,7 +31,8 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     _curves(axes[0, 0], water, _ENERGY, r"$E(d) - E(12\,$Å$)$ (meV)")
     _errors(axes[0, 1], water, _ENERGY, "energy RMSE (meV)")
     _new_pairs(axes[0, 2], water)
-    _curves(axes[1, 0], water, _DIPOLE, r"$\mu_z(d) - \mu_z(12\,$Å$)$ ($10^{-3}$ e Å)")
+    x = water["curve"][_DIPOLE]["component"]
+    _curves(axes[1, 0], water, _DIPOLE, rf"$\mu_{x}(d) - \mu_{x}(12\,$Å$)$ ($10^{{-3}}$ e Å)")
     _errors(axes[1, 1], water, _DIPOLE, r"dipole RMSE ($10^{-3}$ e Å)")
     _ions(axes[1, 2], ions)
     handles: dict[str, Any] = {}
@@ -52,7 +56,7 @@ def _shade(ax: Axes, distances: list[float], tested: list[bool]) -> None:
 def _curves(ax: Axes, water: Mapping[str, Any], target: str, y: str) -> None:
     d, tested = water["distances"], water["tested"]
     _shade(ax, d, tested)
-    shown = {kind: v for kind, v in water["curve"][target].items() if kind != "pair"}
+    shown = {kind: v for kind, v in water["curve"][target].items() if kind not in _ABOUT}
     for kind, values in shown.items():
         if kind != "reference":
             ax.plot(d, values, **look(kind).kwargs(), markersize=2.5, label=kind)

@@ -43,7 +43,9 @@ def _style(kind: str) -> dict[str, Any]:
 def _learning(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
     for kind, curve in x["curves"][target].items():
         errors = np.asarray(curve["rmse"])
-        ax.errorbar(x["sizes"], errors.mean(axis=1), yerr=_bars(errors), label=kind, **_style(kind))
+        ax.errorbar(
+            x["sizes"], np.median(errors, axis=1), yerr=_bars(errors), label=kind, **_style(kind)
+        )
     y = f"RMSE ({_unit(x['units'][target])})"
     labelled_axes(ax, "training structures", y, log=("x", "y"))
     _few_decades(ax)
@@ -60,9 +62,9 @@ def _few_decades(ax: Axes) -> None:
 
 
 def _bars(errors: np.ndarray) -> np.ndarray:
-    """Distances of the least and the largest error from the mean, (2, n)."""
-    mean = errors.mean(axis=1)
-    return np.stack([mean - errors.min(axis=1), errors.max(axis=1) - mean])
+    """Distances of the least and the largest error from the median, (2, n)."""
+    middle = np.median(errors, axis=1)
+    return np.stack([middle - errors.min(axis=1), errors.max(axis=1) - middle])
 
 
 def _ao_sets(ax: Axes, target: str, x: Mapping[str, Any]) -> None:
@@ -70,7 +72,9 @@ def _ao_sets(ax: Axes, target: str, x: Mapping[str, Any]) -> None:
     for kind, found in x["ao_sets"][target].items():
         names = list(found)
         errors = np.asarray([one["rmse"] for one in found.values()])
-        ax.errorbar(range(len(names)), errors.mean(axis=1), yerr=_bars(errors), **_style(kind))
+        ax.errorbar(
+            range(len(names)), np.median(errors, axis=1), yerr=_bars(errors), **_style(kind)
+        )
     labelled_axes(ax, "AO set of V", f"RMSE ({_unit(x['units'][target])})", log=("y",))
     ax.set_title("shell at kappa 2", loc="right", fontsize=7.5)
     _few_decades(ax)

@@ -23,6 +23,7 @@ the external potential*, arXiv:2602.15345. Written by `linvop reproduce`; do not
     linvop reproduce long_range         one
     linvop reproduce --quick            all, small, in minutes: a check, no figures to quote
     linvop reproduce --data DIR         with your copy of the data; see linvop data
+    linvop reproduce --resume           what is not there yet
     linvop reproduce --redraw           pictures and this table again, of the JSON files
     python -m paper_reproduction.NAME   the same, one script a figure
 

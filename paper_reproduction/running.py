@@ -57,6 +57,7 @@ def reproduce(
     out: Path,
     *,
     force: bool = False,
+    resume: bool = False,
     done: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     r"""Run studies, each written as soon as it is done, and the table after each.
@@ -70,6 +71,8 @@ def reproduce(
         Folder: ``README.md`` and, in ``figures``, NAME.json, NAME.png and NAME.pdf.
     force : bool
         Replace files that exist.
+    resume : bool
+        Leave out studies that have all their files in `out`, of a run of the same size.
     done : callable, optional
         Handed each result as it is written.
 
@@ -84,8 +87,11 @@ def reproduce(
         Before any work, for unknown names, files that exist and data that is wrong.
     """
     chosen = checked_names(names)
+    if resume:
+        chosen = tuple(n for n in chosen if not _is_done(out, n, setting.quick))
+        force = True  # what is there of the others is of another run
     check_outputs(out / FIGURES, [f for n in chosen for f in output_files(n)], force)
-    _check_table(out / "README.md", force)
+    _check_table(out / "README.md", force and not resume)
     _check_data(setting)
     results = []
     for name in chosen:
@@ -108,6 +114,11 @@ def reproduce(
         if done is not None:
             done(result)
     return results
+
+
+def _is_done(out: Path, name: str, quick: bool) -> bool:
+    there = all((out / FIGURES / file).is_file() for file in output_files(name))
+    return there and load_results(out)[name]["quick"] is quick
 
 
 def _check_table(path: Path, force: bool) -> None:
@@ -172,11 +183,13 @@ def load_results(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def _write(out: Path, name: str, result: dict[str, Any], force: bool) -> None:
-    files = output_files(name)
-    with all_or_none(out / FIGURES, files, force) as folder, style():
-        atomic_text(folder / files[0], json.dumps(result, indent=1) + "\n")
+    """Numbers first: a picture that fails can be drawn again, what hours have measured is kept."""
+    numbers, *pictures = output_files(name)
+    with all_or_none(out / FIGURES, [numbers], force) as folder:
+        atomic_text(folder / numbers, json.dumps(result, indent=1) + "\n")
+    with all_or_none(out / FIGURES, pictures, force) as folder, style():
         figure: Figure = import_module(f"paper_reproduction.{name}").draw(result["numbers"])
-        for file in files[1:]:
+        for file in pictures:
             # No date: a picture drawn again of the same numbers is the same file.
             no_date = {"CreationDate": None} if file.endswith("pdf") else {"Software": None}
             figure.savefig(folder / file, metadata=no_date)

@@ -39,6 +39,9 @@ def reproduce_command(
         int | None, typer.Option(min=1, help="Processes for labels; default: one for each core.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Only studies that DIR has no results of.")
+    ] = False,
     again: Annotated[
         bool, typer.Option("--redraw", help="Only draw again, of the JSON files in DIR.")
     ] = False,
@@ -65,7 +68,7 @@ def reproduce_command(
                     typer.echo(f"  {claim['verdict']}: {claim['text']} {claim['found']}")
 
         setting = Setting(quick=quick, data=data, workers=workers, say=say)
-        results = reproduce(names or (), setting, out, force=force, done=done)
+        results = reproduce(names or (), setting, out, force=force, resume=resume, done=done)
         if json:
             print_json(results)
         else:

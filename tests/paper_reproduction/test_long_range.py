@@ -78,7 +78,7 @@ def numbers():
         "SOAP": {"energy": model(10.0)},
         "lambda-SOAP": {"dipole": model(3.0)},
     }
-    one = {"pair": 0, "reference": [3.0, 2.0, 1.0, 0.0]}
+    one = {"pair": 0, "component": "x", "reference": [3.0, 2.0, 1.0, 0.0]}
     water = {
         "words": "waters",
         "distances": d,

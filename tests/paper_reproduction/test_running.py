@@ -98,14 +98,37 @@ def test_wrong_data_is_refused_before_work_and_absent_sets_are_named(study, tmp_
     assert any(text.startswith("water: sampled here") for text in said)
 
 
-def test_a_study_that_fails_leaves_nothing(study, tmp_path, monkeypatch):
+def test_numbers_outlive_a_picture_that_fails(study, tmp_path, monkeypatch):
     def draw(numbers):
         raise ValueError("no picture")
 
-    monkeypatch.setattr(study, "draw", draw)
-    with pytest.raises(ValueError, match="no picture"):
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "draw", draw)
+        with pytest.raises(ValueError, match="no picture"):
+            running.reproduce([NAME], Setting(), tmp_path)
+    assert set(files(tmp_path)) == {f"figures/{NAME}.json"}
+    running.redraw([NAME], tmp_path)
+    assert (tmp_path / "figures" / f"{NAME}.png").is_file()
+
+
+def test_a_study_that_cannot_measure_leaves_nothing(study, tmp_path, monkeypatch):
+    def run(setting):
+        raise InputError("no numbers")
+
+    monkeypatch.setattr(study, "run", run)
+    with pytest.raises(InputError, match="no numbers"):
         running.reproduce([NAME], Setting(), tmp_path / "out")
     assert not files(tmp_path)
+
+
+def test_resuming_leaves_out_what_is_done(study, tmp_path, monkeypatch):
+    running.reproduce([NAME], Setting(quick=True), tmp_path)
+    before = files(tmp_path)
+    assert running.reproduce([NAME], Setting(quick=True), tmp_path, resume=True) == []
+    assert files(tmp_path) == before
+    (tmp_path / "figures" / f"{NAME}.pdf").unlink()
+    assert len(running.reproduce([NAME], Setting(quick=True), tmp_path, resume=True)) == 1
+    assert len(running.reproduce([NAME], Setting(), tmp_path, resume=True)) == 1
 
 
 @pytest.mark.parametrize(
