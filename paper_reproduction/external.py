@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ __all__ = ["AUTHORS", "SETS", "Found", "check_folder", "read_set"]
 
 AUTHORS = (
     "The authors' program is github.com/curiosity54/op2op, their data doi:10.5281/zenodo.21265749. "
-    "Their geometries serve as they are where they are extended XYZ with the keys below; labels "
+    "Their geometries serve as they are where they are extended XYZ with the keys above; labels "
     "that are missing are calculated."
 )
 
@@ -144,7 +144,7 @@ def read_set(name: str, folder: Path | None) -> list[Atoms] | None:
     if folder is None:
         return None
     if not folder.is_dir():
-        raise InputError(f"--data {folder}: expected a folder, found none (linvop data explains)")
+        raise InputError(f"{folder}: expected a folder of data, found none (linvop data explains)")
     one = SETS[name]
     path = next((folder / f for f in one.files if (folder / f).is_file()), None)
     return None if path is None else _checked(path, one)
@@ -167,9 +167,15 @@ def _checked(path: Path, one: External) -> list[Atoms]:
         for key in set(one.keys) - set(properties):
             if not isinstance(atoms.info.get(key), Real):
                 raise InputError(f"{path}, frame {k}: expected the number {key!r}")
+        if not isinstance(atoms.info.get("dup_of", -1), Integral):
+            raise InputError(f"{path}, frame {k}: dup_of: expected the number of a frame, or -1")
         for key in properties:
             if not (key in atoms.info or (atoms.calc and key in atoms.calc.results)):
                 raise InputError(f"{path}, frame {k}: expected the label {one.keys[key]!r}")
+    if "distance" in one.keys and len({float(a.info["distance"]) for a in frames}) < 2:
+        raise InputError(f"{path}: expected curves, got the same distance in all frames")
+    if "pair" in one.keys and len({float(a.info["pair"]) for a in frames}) < 2:
+        raise InputError(f"{path}: expected several pairs, got the same in all frames")
     return frames
 
 

@@ -11,11 +11,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from linvop.angular.disk_cache import cache_directory
+from linvop.errors import InputError
 from linvop.io.dataset import Dataset
 from linvop.labelling import label
 from linvop.sampling import NormalModes, normal_modes
@@ -24,7 +26,7 @@ from paper_reproduction.study import Setting
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["cache_folder", "labelled", "labels_path", "modes_of"]
+__all__ = ["cache_folder", "check_cache_folder", "labelled", "labels_path", "modes_of"]
 
 _EVERY = 20
 """Structures, between words on how far the labels are."""
@@ -35,6 +37,22 @@ def cache_folder() -> Path:
     folder = cache_directory() / "reproduction"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def check_cache_folder() -> None:
+    r"""Before any work: whether labels can be kept.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        TemporaryFile(dir=cache_folder()).close()
+    except OSError as error:
+        raise InputError(
+            f"{cache_directory()}: no labels can be kept in the cache folder ({error.strerror}); "
+            "LINVOP_CACHE_DIR names another"
+        ) from error
 
 
 def labels_path(name: str, frames: Sequence[Atoms], **settings: Any) -> Path:

@@ -49,8 +49,9 @@ def readme(results: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [_HEAD]
     if any(r["quick"] for r in results.values()):
         parts.append("**Some of this is of `--quick` runs: a check, no figures to quote.**\n")
-    parts += [_studies(results), _claims(results), _files()]
+    parts += [_studies(results), _claims(results)]
     parts += [_picture(name, r) for name, r in results.items()]
+    parts.append(_files())
     return "\n".join(parts)
 
 
@@ -68,7 +69,12 @@ def _studies(results: Mapping[str, Mapping[str, Any]]) -> str:
             f"| [{r['title']}](#{name}) | `{name}.py` | {_cell(r['data'])} | "
             f"{r['seconds'] / 60:.1f} | {kind}{status} |"
         )
-    lines.append("\nMinutes: of the run that wrote the figure, without labels that were kept.\n")
+    of_paper = [
+        c["verdict"] for r in results.values() for c in r["claims"] if c["source"] == "paper"
+    ]
+    said = ", ".join(f"{of_paper.count(v)} {v}" for v in VERDICTS)
+    lines.append(f"\nOf the paper's {len(of_paper)} claims: {said}. The rest is linvop's own.\n")
+    lines.append("Minutes: of the run that wrote the figure, without labels that were kept.\n")
     return "\n".join(lines)
 
 

@@ -17,8 +17,9 @@ from linvop.io.atomic import atomic_text
 from linvop.io.hdf5 import json_safe
 from paper_reproduction import STUDIES
 from paper_reproduction.external import check_folder
+from paper_reproduction.labels import check_cache_folder
 from paper_reproduction.readme import FIRST_LINE, readme
-from paper_reproduction.study import Measured, Setting
+from paper_reproduction.study import Claim, Measured, Setting
 from paper_reproduction.style import style
 
 if TYPE_CHECKING:
@@ -88,11 +89,12 @@ def reproduce(
     """
     chosen = checked_names(names)
     if resume:
-        chosen = tuple(n for n in chosen if not _is_done(out, n, setting.quick))
-        force = True  # what is there of the others is of another run
+        chosen = tuple(n for n in chosen if not _is_done(out, n, setting.quick, force))
+        force = True  # of the others there are parts of a run that was broken off
     check_outputs(out / FIGURES, [f for n in chosen for f in output_files(n)], force)
     _check_table(out / "README.md", force and not resume)
     _check_data(setting)
+    check_cache_folder()
     results = []
     for name in chosen:
         module = import_module(f"paper_reproduction.{name}")
@@ -116,9 +118,18 @@ def reproduce(
     return results
 
 
-def _is_done(out: Path, name: str, quick: bool) -> bool:
-    there = all((out / FIGURES / file).is_file() for file in output_files(name))
-    return there and load_results(out)[name]["quick"] is quick
+def _is_done(out: Path, name: str, quick: bool, force: bool) -> bool:
+    """Whether all files are there; what is there of another size is not replaced unasked."""
+    path = out / FIGURES / f"{name}.json"
+    if path.is_file() and not force:
+        other = load_results(out)[name]["quick"]
+        if other is not quick:
+            kinds = {True: "a --quick run", False: "a full run"}
+            raise InputError(
+                f"{path}: expected results of {kinds[quick]} to resume, got those of "
+                f"{kinds[other]}; --out names another folder, --force replaces them"
+            )
+    return all((out / FIGURES / file).is_file() for file in output_files(name)) and not force
 
 
 def _check_table(path: Path, force: bool) -> None:
@@ -155,7 +166,11 @@ def redraw(names: Sequence[str], out: Path) -> list[str]:
     for name in chosen:
         if name not in results:
             raise InputError(f"{out / FIGURES / name}.json: no such file; run the study first")
-        _write(out, name, results[name], force=True)
+        try:
+            _write(out, name, results[name], force=True)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            path = out / FIGURES / f"{name}.json"
+            raise InputError(f"{path}: its numbers cannot be drawn: {error!r}") from error
     return chosen
 
 
@@ -174,12 +189,42 @@ def load_results(out: Path) -> dict[str, dict[str, Any]]:
             continue
         try:
             found[name] = json.loads(path.read_text())
-            lacking = {"title", "numbers", "claims", "seconds", "data"} - set(found[name])
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise InputError(f"{path}: expected JSON of linvop reproduce: {error}") from error
-        if lacking:
-            raise InputError(f"{path}: expected {', '.join(sorted(lacking))}, found none")
+        fault = _fault(found[name], name)
+        if fault:
+            raise InputError(f"{path}: expected a result of linvop reproduce; {fault}")
     return found
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "title": (str,),
+    "quick": (bool,),
+    "data": (str,),
+    "numbers": (dict,),
+    "claims": (list,),
+    "notes": (list,),
+    "seconds": (int, float),
+    "machine": (dict,),
+}
+
+
+def _fault(result: Any, name: str) -> str | None:
+    """What is wrong with a result as JSON has it."""
+    if not isinstance(result, dict):
+        return f"got {type(result).__name__}"
+    for key, kinds in _KINDS.items():
+        if not isinstance(result.get(key), kinds):
+            return f"{key}: expected {kinds[0].__name__}, got {result.get(key)!r:.40}"
+    if result["name"] != name:
+        return f"name: expected {name}, got {result['name']}"
+    for claim in result["claims"]:
+        try:
+            Claim(**claim)
+        except (TypeError, InputError) as error:
+            return f"claims: {error}"
+    return None
 
 
 def _write(out: Path, name: str, result: dict[str, Any], force: bool) -> None:
@@ -187,6 +232,8 @@ def _write(out: Path, name: str, result: dict[str, Any], force: bool) -> None:
     numbers, *pictures = output_files(name)
     with all_or_none(out / FIGURES, [numbers], force) as folder:
         atomic_text(folder / numbers, json.dumps(result, indent=1) + "\n")
+    for file in pictures:  # of other numbers: not to be taken for those of these
+        (out / FIGURES / file).unlink(missing_ok=True)
     with all_or_none(out / FIGURES, pictures, force) as folder, style():
         figure: Figure = import_module(f"paper_reproduction.{name}").draw(result["numbers"])
         for file in pictures:

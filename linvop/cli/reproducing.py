@@ -63,9 +63,11 @@ def reproduce_command(
 
         def done(result: dict) -> None:
             if not json:
-                typer.echo(f"{result['name']} ({result['seconds']:.0f} s)")
+                few = ", of few structures: no figures to quote" if quick else ""
+                typer.echo(f"{result['name']} ({result['seconds']:.0f} s{few})")
                 for claim in result["claims"]:
-                    typer.echo(f"  {claim['verdict']}: {claim['text']} {claim['found']}")
+                    typer.echo(f"  {claim['verdict']} ({claim['source']}): {claim['text']}")
+                    typer.echo(f"    {claim['found']}")
 
         setting = Setting(quick=quick, data=data, workers=workers, say=say)
         results = reproduce(names or (), setting, out, force=force, resume=resume, done=done)

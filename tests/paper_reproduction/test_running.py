@@ -128,7 +128,11 @@ def test_resuming_leaves_out_what_is_done(study, tmp_path, monkeypatch):
     assert files(tmp_path) == before
     (tmp_path / "figures" / f"{NAME}.pdf").unlink()
     assert len(running.reproduce([NAME], Setting(quick=True), tmp_path, resume=True)) == 1
-    assert len(running.reproduce([NAME], Setting(), tmp_path, resume=True)) == 1
+    before = files(tmp_path)
+    with pytest.raises(InputError, match="got those of a --quick run"):
+        running.reproduce([NAME], Setting(), tmp_path, resume=True)
+    assert files(tmp_path) == before
+    assert len(running.reproduce([NAME], Setting(), tmp_path, resume=True, force=True)) == 1
 
 
 @pytest.mark.parametrize(
@@ -151,10 +155,30 @@ def test_bad_input_is_one_line_and_status_2(arguments, said, tmp_path):
 def test_damaged_results_are_named(study, tmp_path):
     running.reproduce([NAME], Setting(), tmp_path)
     path = tmp_path / "figures" / f"{NAME}.json"
-    for text in ("{", "[]", '{"title": 1}'):
+    whole = json.loads(path.read_text())
+    broken = [
+        {**whole, key: 1j.real if key != "seconds" else None} for key in whole if key != "quick"
+    ]
+    broken += [{**whole, "claims": ["x"]}, {**whole, "name": "another"}, {**whole, "quick": 1}]
+    for text in ("{", "[]", '{"title": 1}', *map(json.dumps, broken)):
         path.write_text(text)
         with pytest.raises(InputError, match=f"{NAME}.json: expected"):
             running.load_results(tmp_path)
+
+
+def test_numbers_that_cannot_be_drawn_are_named(study, tmp_path):
+    running.reproduce([NAME], Setting(), tmp_path)
+    path = tmp_path / "figures" / f"{NAME}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"numbers": {}}))
+    with pytest.raises(InputError, match=f"{NAME}.json: its numbers cannot be drawn"):
+        running.redraw([], tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_is_said_before_any_work(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("LINVOP_CACHE_DIR", "/proc/nothing")
+    monkeypatch.setattr(study, "run", lambda setting: pytest.fail("work was begun"))
+    with pytest.raises(InputError, match="LINVOP_CACHE_DIR names another"):
+        running.reproduce([NAME], Setting(), tmp_path)
 
 
 def test_a_claim_has_a_known_verdict():
@@ -168,6 +192,6 @@ def test_a_claim_has_a_known_verdict():
 def test_the_command_tells_each_claim(study, tmp_path):
     found = CliRunner().invoke(app, ["reproduce", NAME, "--out", str(tmp_path / "a")])
     assert found.exit_code == 0, found.output
-    assert "agrees: One is less than two. 1 | 2" in found.stdout
+    assert "agrees (paper): One is less than two.\n    1 | 2\n" in found.stdout
     found = CliRunner().invoke(app, ["reproduce", NAME, "--out", str(tmp_path / "b"), "--json"])
     assert json.loads(found.stdout)[0]["numbers"]["y"] == [1.0, None, 2.0]
