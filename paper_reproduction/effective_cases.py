@@ -18,7 +18,6 @@ from linvop.sampling import NormalModes, sample_water
 from paper_reproduction.labels import labelled
 from paper_reproduction.sets import (
     MATRICES,
-    N_LARGER,
     QUICK,
     anthracene_labels,
     anthracene_modes,
@@ -57,6 +56,8 @@ class Case:
         The coordinate, with its unit.
     path, minimal_path : Dataset
         The distortion at both levels.
+    steps : int
+        Of Gauss-Newton, at most.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Case:
     what: str
     path: Dataset
     minimal_path: Dataset
+    steps: int = 40
 
     def __post_init__(self) -> None:
         for what, large, minimal in (
@@ -114,6 +116,7 @@ def water_case(setting: Setting) -> Case:
         "both O-H (Å)",
         labelled(f"{name}-path", path, setting, **level),
         labelled("water-minimal-path", path, setting, **minimal),
+        setting.pick(8, 40),
     )
 
 
@@ -133,7 +136,7 @@ def anthracene_case(setting: Setting) -> Case:
     """
     from ase import Atoms
 
-    n_train, n = setting.pick((6, 8), (45, N_LARGER))
+    n_train, n = setting.pick((6, 8), (20, 35))
     # A coarse grid: three significant figures of level shifts are asked of it, no more.
     more: dict[str, Any] = setting.pick({}, {"grid_level": 1})
     minimal = anthracene_labels(setting, n)[n_train:]
@@ -157,6 +160,7 @@ def anthracene_case(setting: Setting) -> Case:
         "symmetric mode (thermal widths)",
         labelled(f"{name}-6-31g-path", path, setting, **(level | large)),
         labelled(f"{name}-path", path, setting, **level),
+        setting.pick(8, 10),
     )
 
 

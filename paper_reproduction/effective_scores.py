@@ -143,7 +143,7 @@ def _operators(case: Case, span: slice, setting: Setting) -> Iterator[tuple[str,
                 MINIMAL,
                 window=WINDOW,
                 n_virtual=case.n_virtual,
-                steps=setting.pick(8, 40),
+                steps=case.steps,
             ).fit(case.train)
             more = {
                 "steps": len(effective.history_) - 1,
