@@ -31,7 +31,7 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 TARGETS = ("energy", "dipole")
 
-_ROUNDS, _TIMED = 3, 20
+_ROUNDS, _TIMED = 5, 20
 
 
 def scan(
@@ -62,7 +62,7 @@ def scan(
         rows of both targets.
     """
     orders = [np.random.default_rng(seed).permutation(len(frames)) for seed in range(n_splits)]
-    found = []
+    found: list[dict[str, Any]] = []
     for ao in sets:
         for name, settings in FEATURES.items():
             say(f"{ao}, {name}")
@@ -75,18 +75,9 @@ def scan(
                 for t in TARGETS:
                     rmse[t].append(one[t][0])
                     loo[t].append(one[t][1])
-            columns, ms = _cost(basis, frames[:_TIMED])
-            found.append(
-                {
-                    "ao": ao,
-                    "features": name,
-                    "columns": columns,
-                    "ms": ms,
-                    "rmse": rmse,
-                    "loo": loo,
-                }
-            )
-    return found
+            found.append({"ao": ao, "features": name, "rmse": rmse, "loo": loo})
+    bases = [Basis(one["ao"], **FEATURES[one["features"]]) for one in found]
+    return [one | more for one, more in zip(found, _costs(bases, frames[:_TIMED]), strict=True)]
 
 
 def _fitted(
@@ -103,19 +94,28 @@ def _fitted(
     }
 
 
-def _cost(basis: Basis, frames: Sequence[Atoms]) -> tuple[int, float]:
-    """Columns of both targets, and CPU milliseconds a structure, from positions."""
+def _costs(bases: Sequence[Basis], frames: Sequence[Atoms]) -> list[dict[str, Any]]:
+    """Columns of both targets, and CPU milliseconds a structure, from positions.
+
+    One basis after the other, round by round: what slows the machine for a while slows them all.
+    """
     irreps = ((0, 1), (1, 1))
     species = {s for a in frames for s in a.get_chemical_symbols()}
-    features = basis.compile(species, irreps, "structure")
-    times = []
+    every = [basis.compile(species, irreps, "structure") for basis in bases]
+    times = np.zeros((_ROUNDS + 1, len(bases)))
     with one_thread():
-        for _ in range(_ROUNDS + 1):
-            start = process_time()
-            structure_rows(features, frames, workers=1)
-            times.append(process_time() - start)
-    count = sum(features.n_columns(irrep) for irrep in irreps)
-    return count, 1e3 * float(np.median(times[1:])) / len(frames)
+        for of_round in times:
+            for k, features in enumerate(every):
+                start = process_time()
+                structure_rows(features, frames, workers=1)
+                of_round[k] = process_time() - start
+    return [
+        {
+            "columns": sum(features.n_columns(irrep) for irrep in irreps),
+            "ms": 1e3 * float(np.median(own[1:])) / len(frames),
+        }
+        for features, own in zip(every, times.T, strict=True)
+    ]
 
 
 def chosen(

@@ -37,7 +37,7 @@ _ROUNDS = 3
 def cost_per_atom(
     sizes: Sequence[int], say: Callable[[str], None] = lambda text: None
 ) -> list[dict[str, Any]]:
-    r"""Time them, the smallest once before.
+    r"""Time them, round by round; medians.
 
     Parameters
     ----------
@@ -52,30 +52,38 @@ def cost_per_atom(
     """
     basis = Basis(**SETTINGS)
     compiled = basis.compile({"H", "O"}, ((0, 1),), "structure")
-    found = []
+    systems = [
+        System.from_atoms(water_cluster(max(1, round(size / 3))), basis.ao_basis) for size in sizes
+    ]
+    times = np.zeros((_ROUNDS, len(systems), 2))
     with one_thread():
-        for k, size in enumerate(sizes):
-            atoms = water_cluster(max(1, round(size / 3)))
-            say(f"water, {len(atoms)} atoms")
-            system = System.from_atoms(atoms, basis.ao_basis)
-            rounds = _ROUNDS if len(atoms) < 1000 else 1
-            times = []
-            for _ in range(rounds + (k == 0)):
-                start = process_time()
-                apart = Neighbourhoods.of(compiled.enumeration, system)
-                middle = process_time()
-                apart.rows(compiled.plans, compiled.product_plans, True, cpu)
-                times.append((middle - start, process_time() - middle))
-            of_V, of_features = 1e3 * np.median(times[k == 0 :], axis=0) / len(atoms)
+        _timed(compiled, systems[0])
+        # Round by round: what slows the machine for a while slows all sizes.
+        for k, of_round in enumerate(times):
+            for system, one in zip(systems, of_round, strict=True):
+                say(f"water, {system.layout.n_atoms} atoms, round {k + 1} of {_ROUNDS}")
+                one[:] = _timed(compiled, system)
+        found = []
+        for system, (of_V, of_features) in zip(systems, np.median(times, axis=0), strict=True):
+            n = system.layout.n_atoms
             found.append(
                 {
-                    "atoms": len(atoms),
-                    "V": float(of_V),
-                    "features": float(of_features),
-                    "int1e_nuc": _whole(system) if len(atoms) <= _WHOLE + 2 else None,
+                    "atoms": n,
+                    "V": 1e3 * float(of_V) / n,
+                    "features": 1e3 * float(of_features) / n,
+                    "int1e_nuc": _whole(system) if n <= _WHOLE + 2 else None,
                 }
             )
     return found
+
+
+def _timed(compiled: Any, system: System) -> tuple[float, float]:
+    """CPU seconds of V and of features."""
+    start = process_time()
+    apart = Neighbourhoods.of(compiled.enumeration, system)
+    middle = process_time()
+    apart.rows(compiled.plans, compiled.product_plans, True, cpu)
+    return middle - start, process_time() - middle
 
 
 def _whole(system: System) -> float:

@@ -11,6 +11,7 @@ linvop's rows this is the fit that `linvop.PropertyModel` makes with its default
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,7 @@ class Contest:
         y = t.to_irreps(self.labels[target])[irrep]
         scalar = t.has_constants(irrep)
         leaving = (self._groups if groups is None else groups)[train]
-        model = (Ridge() if solver is None else solver).fit(
+        model = copy(Ridge() if solver is None else solver).fit(
             design.rows[train].reshape(len(train) * width, p),
             y[train].ravel(),
             penalty=design.penalty,

@@ -8,8 +8,8 @@ energies first, and finds that they reproduce it. Measured here are errors of va
 some empty ones, densities of states and HOMO-LUMO gaps along a distortion, beside what the minimal
 basis gives by itself (its own SCF), the projected operator T^T F_L T (which needs the large
 calculation of each structure), and the linear fit to projected operators, from which the
-Gauss-Newton steps start. All three kinds of features have the same structures, AO set and steps;
-plain powers reach V^3, `shell` and `products` V^2.
+Gauss-Newton steps start. All three kinds of features have the same structures, AO set, steps, and
+powers to V^3.
 """
 
 from __future__ import annotations

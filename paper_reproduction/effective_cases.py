@@ -136,7 +136,7 @@ def anthracene_case(setting: Setting) -> Case:
     """
     from ase import Atoms
 
-    n_train, n = setting.pick((6, 8), (20, 35))
+    n_train, n = setting.pick((6, 8), (70, 90))
     # A coarse grid: three significant figures of level shifts are asked of it, no more.
     more: dict[str, Any] = setting.pick({}, {"grid_level": 1})
     minimal = anthracene_labels(setting, n)[n_train:]
@@ -160,7 +160,7 @@ def anthracene_case(setting: Setting) -> Case:
         "symmetric mode (thermal widths)",
         labelled(f"{name}-6-31g-path", path, setting, **(level | large)),
         labelled(f"{name}-path", path, setting, **level),
-        setting.pick(8, 10),
+        setting.pick(8, 15),
     )
 
 

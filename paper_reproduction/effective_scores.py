@@ -34,10 +34,10 @@ _WIDTH = 0.3
 
 BASES: dict[str, dict[str, Any]] = {
     "plain powers": {"kappa": 3, "resolution": "total", "metric": "ao"},
-    "shell": {"kappa": 2, "metric": "lowdin"},
+    "shell": {"kappa": 3, "metric": "overlap"},
     "products": {
-        "kappa": 2,
-        "metric": "lowdin",
+        "kappa": 3,
+        "metric": "overlap",
         "nu": 2,
         "max_degree": (None, 5),
         "nu_pair": (1, 1),

@@ -36,7 +36,7 @@ from paper_reproduction.block_decay import (
 )
 from paper_reproduction.locality_claims import QUANTITIES, claims, notes
 from paper_reproduction.sets import (
-    N_LABELLED,
+    N_OPERATORS,
     anthracene_labels,
     cluster_labels,
     level_of,
@@ -84,7 +84,7 @@ def _systems(setting: Setting) -> Iterable[tuple[str, Dataset, int]]:
     """Name, labels, and how many of them are cut."""
     clusters = cluster_labels(setting, setting.pick((2, 3), (4, 6, 8)))
     yield "water clusters", clusters, 2
-    small = qm7_labels(setting, setting.pick(4, N_LABELLED))
+    small = qm7_labels(setting, setting.pick(4, N_OPERATORS))
     chosen = _spread(len(small), setting.pick(4, 60))
     yield qm7_name(setting), small[chosen], setting.pick(3, 10)
     ribbons = anthracene_labels(setting, setting.pick(3, 10))

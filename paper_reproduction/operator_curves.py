@@ -17,7 +17,7 @@ from linvop.errors import InputError
 from paper_reproduction.labels import labelled
 from paper_reproduction.sets import (
     N_ANTHRACENES,
-    N_LABELLED,
+    N_OPERATORS,
     QUICK,
     anthracene_labels,
     level_of,
@@ -149,7 +149,7 @@ def _water(setting: Setting) -> Contest:
 
 
 def _qm7(setting: Setting) -> Contest:
-    data = qm7_labels(setting, setting.pick(12, N_LABELLED))
+    data = qm7_labels(setting, setting.pick(12, N_OPERATORS))
     # Of some elements there is not one in every small training set: their blocks would be zero.
     known = [k for k in range(len(data)) if set(data[k].numbers.tolist()) <= {1, 6, 7, 8}]
     order = np.random.default_rng(2026).permutation(known)

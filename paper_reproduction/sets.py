@@ -24,6 +24,7 @@ __all__ = [
     "N_ANTHRACENES",
     "N_LABELLED",
     "N_LARGER",
+    "N_OPERATORS",
     "QUICK",
     "anthracene_labels",
     "anthracene_modes",
@@ -54,10 +55,11 @@ _PBE: dict[str, Any] = {"xc": "pbe", "ao": "def2-svp", "grid_level": 3, "quantit
 
 _KELVIN = 300.0
 
-N_LABELLED = 700
-"""Molecules of QM7 with matrices: what an hour of one core labels."""
+N_LABELLED, N_OPERATORS = 1000, 700
+"""Molecules of QM7 with labels, as in the paper, an hour of two cores; and how many of them the
+studies of operators draw from."""
 
-N_ANTHRACENES, N_LARGER = 120, 60
+N_ANTHRACENES, N_LARGER = 120, 120
 """Anthracenes with matrices at the paper's level, and in a larger AO set."""
 
 

@@ -33,6 +33,7 @@ class Look(NamedTuple):
 
 KINDS = {
     "plain powers": Look("#D55E00", "s", "-"),
+    "plain powers, on site": Look("#E69F00", "X", "-"),
     "shell": Look("#0072B2", "o", "-"),
     "products": Look("#009E73", "D", "-"),
     "SOAP": Look("#999999", "^", "--"),

@@ -27,7 +27,7 @@ __all__ = ["SECTIONS", "MatrixFit", "Sources", "checked_settings", "fit_of"]
 SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("train", "test", "n_train", "seed"),
     "basis": tuple(f.name for f in fields(Basis)),
-    "solver": ("alpha", "alpha_bounds", "column_scale", "kappa_cost"),
+    "solver": ("alpha", "alpha_bounds", "column_scale", "kappa_cost", "rarity"),
     "output": ("dir",),
 }
 """And [targets], which differ."""
@@ -90,6 +90,7 @@ def fit_of(path: Path, tree: dict[str, Any]) -> MatrixFit:
             alpha(solver),
             column_scale=number(solver, "column_scale", 0.5),
             alpha_bounds=alpha_bounds(solver),
+            rarity=number(solver, "rarity", 0.0),
             refine=False,
         )
     sources = {

@@ -27,6 +27,7 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
     column_scale = 0.5
     covariance = false             # true: keep what standard deviations of predictions need
+    rarity = 30                    # optional: columns that fewer structures carry cost more
     prune = 1e-8                   # optional: drop columns that depend on others in the data
     kappa_cost = 2.0
     relevance = "shells"           # optional: prior variances of groups of columns from the data
@@ -78,6 +79,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
         "column_scale",
         "kappa_cost",
         "covariance",
+        "rarity",
         "prune",
         "relevance",
         "atom_energies",
@@ -157,6 +159,7 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
             column_scale=number(solver, "column_scale", 0.5),
             alpha_bounds=alpha_bounds(solver),
             covariance=switch(solver, "covariance"),
+            rarity=number(solver, "rarity", 0.0),
             prune=None if "prune" not in solver else number(solver, "prune", 0.0),
         )
     model = PropertyModel(

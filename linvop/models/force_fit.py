@@ -118,6 +118,7 @@ def fit_energies_and_forces(
                 first * np.repeat(of_structures, sizes) * np.repeat(data.atom_weights, 3),
             ]
         ),
+        "groups": np.concatenate([groups, np.repeat(groups, sizes)]),
         "n_components": 1,
         "rounding": rounding,
     }
@@ -129,7 +130,6 @@ def fit_energies_and_forces(
             rows,
             y,
             penalty=prior,
-            groups=np.concatenate([groups, np.repeat(groups, sizes)]),
             overwrite=True,
             **several,
             **common,

@@ -185,6 +185,7 @@ def fit_parts(
         common = {
             "constants": counts if kind == "fitted" else None,
             "weights": weights,
+            "groups": np.repeat(groups, width),
             "n_components": width,
             "rounding": rounding,
         }
@@ -194,7 +195,6 @@ def fit_parts(
                 own,
                 y,
                 penalty=prior_of(own, y, columns, penalty, solver, common),
-                groups=np.repeat(groups, width),
                 overwrite=k == len(jobs),
                 **common,
             )
@@ -280,6 +280,7 @@ def prior_of(
         columns=columns,
         penalty=penalty,
         column_scale=solver.column_scale,
+        rarity=solver.rarity,
         **common,
     ).penalty
 

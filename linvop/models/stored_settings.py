@@ -71,5 +71,6 @@ def stored_solver(solver: Ridge) -> dict[str, Any]:
         "alpha_bounds": solver.alpha_bounds,
         "refine": solver.refine,
         "covariance": solver.covariance,
+        "rarity": solver.rarity,
         "prune": solver.prune,
     }

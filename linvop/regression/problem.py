@@ -120,6 +120,7 @@ def check_parameters(
     covariance: Any = False,
     refine: Any = True,
     prune: Any = None,
+    rarity: Any = 0.0,
 ) -> None:
     """Raise `InputError` for parameters of a `Ridge` that mean nothing."""
     if isinstance(alpha, str):
@@ -131,6 +132,8 @@ def check_parameters(
         raise InputError(f"alpha: expected a positive number, got {alpha!r}")
     if not (_is_real(column_scale) and 0.0 <= column_scale < np.inf):
         raise InputError(f"column_scale: expected a number >= 0, got {column_scale!r}")
+    if not (_is_real(rarity) and 0.0 <= rarity < np.inf):
+        raise InputError(f"rarity: expected a number >= 0, got {rarity!r}")
     for name, value in (("covariance", covariance), ("refine", refine)):
         if not isinstance(value, bool):
             raise InputError(f"{name}: expected True or False, got {value!r}")

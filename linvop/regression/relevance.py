@@ -77,6 +77,8 @@ def relevance(
     weights: np.ndarray | None = None,
     n_components: int = 1,
     column_scale: float = 0.5,
+    groups: np.ndarray | None = None,
+    rarity: float = 0.0,
     rounding: np.ndarray | None = None,
     steps: int = 30,
     tolerance: float = 1e-4,
@@ -89,7 +91,7 @@ def relevance(
     y : (n,) float
     columns : (p,) int, optional
         Group of each column, 0, 1, ...; by default each is its own.
-    penalty, constants, weights, n_components, column_scale, rounding
+    penalty, constants, weights, n_components, column_scale, groups, rarity, rounding
         As for `Ridge`.
     steps : int
         At most.
@@ -120,17 +122,17 @@ def relevance(
         y,
         penalty=penalty,
         constants=constants,
-        groups=None,
+        groups=groups,
         weights=weights,
         n_components=n_components,
         rounding=rounding,
     )
-    groups = _checked_groups(columns, problem.A.shape[1])
-    reduced = ReducedProblem(problem, float(column_scale), overwrite=False)
+    group = _checked_groups(columns, problem.A.shape[1])
+    reduced = ReducedProblem(problem, float(column_scale), overwrite=False, rarity=float(rarity))
     places = np.flatnonzero(reduced.kept)
-    X, groups_of_x = reduced.take_rows(), groups[places]
-    n_groups = int(groups.max()) + 1
-    varies = np.bincount(groups, weights=reduced.active, minlength=n_groups) > 0
+    X, groups_of_x = reduced.take_rows(), group[places]
+    n_groups = int(group.max()) + 1
+    varies = np.bincount(group, weights=reduced.active, minlength=n_groups) > 0
     common, noise = _start(X, reduced.y1)
     tau = np.where(varies, common, 0.0)
     objective: list[float] = []
@@ -144,8 +146,8 @@ def relevance(
             break
         tau, noise = tau * shrink, noise * noise_factor
         tau[tau < _IRRELEVANT * tau.max()] = 0.0
-    kept = reduced.active & (tau[groups] > 0.0)
-    cost = problem.penalty / np.sqrt(np.maximum(tau / tau.max(), _IRRELEVANT))[groups]
+    kept = reduced.active & (tau[group] > 0.0)
+    cost = problem.penalty / np.sqrt(np.maximum(tau / tau.max(), _IRRELEVANT))[group]
     return Relevance(tau, noise, cost, kept, np.array(objective))
 
 

@@ -1,7 +1,7 @@
 r"""Ridge regression with unpenalised constants and closed-form leave-one-group-out.
 
     min_{c, b}  sum_rows w (A c + A0 b - y)^2 + alpha |Gamma c|^2
-    Gamma_j = penalty_j * sd_j ** column_scale
+    Gamma_j = penalty_j * sd_j ** column_scale * (1 + rarity / n_j) ** 2
 
 The fit goes through orthogonal factorisations only: `reduction` (Gamma; A0 is rotated away),
 `factorisation` (thin SVD), `leave_out` and `criteria` (alpha). With
@@ -54,6 +54,10 @@ class Ridge:
     covariance : bool
         Whether to keep what standard deviations of predictions need (`uncertainty`): up to
         min(n, p) numbers a column, in memory and in the files of models.
+    rarity : float
+        How many structures (groups of rows) must carry a column for it to cost what its spread
+        says: below, it costs more (`linvop.regression.rarity`; n_j is how many carry it). 0 is a
+        prior that does not look. Some 30 is right for a few hundred mixed molecules.
     prune : float, optional
         Give no coefficient to columns that depend on others in the data up to this fraction of
         their norm (`selection`), 1e-8 for instance: a smaller model of the same accuracy where
@@ -122,6 +126,7 @@ class Ridge:
         alpha_bounds: tuple[float, float] | None = None,
         refine: bool = True,
         covariance: bool = False,
+        rarity: float = 0.0,
         prune: float | None = None,
     ) -> None:
         self.alpha = alpha
@@ -129,6 +134,7 @@ class Ridge:
         self.alpha_bounds = alpha_bounds
         self.refine = refine
         self.covariance = covariance
+        self.rarity = rarity
         self.prune = prune
         self.check()
 
@@ -140,6 +146,7 @@ class Ridge:
             f"Ridge(alpha={_plain(self.alpha)!r}, column_scale={_plain(self.column_scale)!r}, "
             f"alpha_bounds={bounds!r}{'' if self.refine else ', refine=False'}"
             f"{', covariance=True' if self.covariance else ''}"
+            f"{f', rarity={_plain(self.rarity)!r}' if self.rarity else ''}"
             f"{'' if self.prune is None else f', prune={_plain(self.prune)!r}'})"
         )
 
@@ -152,6 +159,7 @@ class Ridge:
             self.covariance,
             self.refine,
             self.prune,
+            self.rarity,
         )
 
     def fit(
@@ -213,7 +221,9 @@ class Ridge:
         )
         self.selection_ = None if self.prune is None else select_columns(problem, self.prune)
         keep = None if self.selection_ is None else self.selection_.kept
-        reduced = ReducedProblem(problem, float(self.column_scale), overwrite, keep)
+        reduced = ReducedProblem(
+            problem, float(self.column_scale), overwrite, keep, float(self.rarity)
+        )
         coef, intercepts = reduced.expand(self._solve(problem, reduced, warn))
         pruned = 0 if self.selection_ is None else self.selection_.n_dependent
         self._report |= {

@@ -22,8 +22,10 @@ __all__ = [
     "CONSTANT",
     "ColumnScales",
     "check_finite_rows",
+    "column_means",
     "column_norms",
     "column_scales",
+    "column_units",
     "row_blocks",
     "scaled_rows",
 ]
@@ -102,13 +104,9 @@ def column_scales(
     """
     n, p = A.shape
     w = weights / weights.sum()
-    unit = _column_units(A)
-    mean = np.zeros(p)
+    unit = column_units(A)
     about = np.broadcast_to(np.asarray(centred, dtype=float), n)
-    if about.any():
-        share = w * about / (w @ about)
-        for rows in row_blocks(n, p):
-            mean += share[rows] @ (A[rows] / unit)
+    mean = column_means(A, weights, about, unit)
     variance = np.zeros(p)
     for rows in row_blocks(n, p):
         deviation = A[rows] / unit
@@ -123,9 +121,21 @@ def column_scales(
     return ColumnScales(scale, active)
 
 
+def column_means(
+    A: np.ndarray, weights: np.ndarray, about: np.ndarray, unit: np.ndarray
+) -> np.ndarray:
+    r"""Return the weighted mean over the rows with `about` 1, (p,), in units of `unit`."""
+    mean = np.zeros(A.shape[1])
+    if about.any():
+        share = weights * about / (weights @ about)
+        for rows in row_blocks(*A.shape):
+            mean += share[rows] @ (A[rows] / unit)
+    return mean
+
+
 def column_norms(A: np.ndarray) -> np.ndarray:
     """Return the Euclidean norm of every column of A, (p,)."""
-    unit = _column_units(A)
+    unit = column_units(A)
     squares = np.zeros(A.shape[1])
     for rows in row_blocks(*A.shape):
         part = A[rows] / unit
@@ -133,7 +143,7 @@ def column_norms(A: np.ndarray) -> np.ndarray:
     return unit * np.sqrt(squares)
 
 
-def _column_units(A: np.ndarray) -> np.ndarray:
+def column_units(A: np.ndarray) -> np.ndarray:
     """Return the largest magnitude in every column, 1 where it is zero.
 
     Squares of A over its unit can neither overflow nor underflow as a column.

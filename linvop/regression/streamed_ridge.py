@@ -76,7 +76,8 @@ def fit_streamed(
     Parameters
     ----------
     settings : Ridge
-        Without `covariance` and `prune`; alpha is looked for on the grid (``refine=False``).
+        Without `covariance`, `rarity` and `prune`; alpha is looked for on the grid
+        (``refine=False``).
     source : RowSource
     y, penalty, constants, groups, weights, n_components, rounding
         As for `Ridge.fit`. Groups may be spread over blocks.
@@ -104,8 +105,8 @@ def fit_streamed(
     InputError
         As `Ridge.fit`, and for settings that need all rows at once.
     """
-    if settings.covariance or settings.prune is not None:
-        raise InputError("a fit by chunks (chunk): expected no covariance and no prune")
+    if settings.covariance or settings.rarity or settings.prune is not None:
+        raise InputError("a fit by chunks (chunk): expected no covariance, no rarity and no prune")
     n, p = source.shape
     problem = Problem.of_rows(
         np.broadcast_to(0.0, (n, p)),

@@ -182,7 +182,7 @@ def test_a_damaged_state_is_made_anew(tmp_path):
 
 def test_what_is_refused():
     A, y = np.ones((10, 3)) * np.arange(10)[:, None], np.arange(10.0)
-    with pytest.raises(InputError, match="expected no covariance and no prune"):
+    with pytest.raises(InputError, match="expected no covariance, no rarity and no prune"):
         fit_streamed(Ridge(covariance=True), ArrayRows(A), y)
     A[4, 1] = np.nan
     with pytest.raises(InputError, match="rows 4 to 5: expected finite numbers of 3 columns"):
