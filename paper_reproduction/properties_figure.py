@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_SECOND = "SOAP 2.5"
+_SECOND = "2.5 Å"
 """The second setting of SOAP: its colour, another line."""
 
 
@@ -37,7 +37,7 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
 
 def _style(kind: str) -> dict[str, Any]:
     found = look(kind).kwargs() | {"markersize": 3, "capsize": 2}
-    return found | ({"linestyle": ":", "mfc": "white"} if kind.startswith(_SECOND) else {})
+    return found | ({"linestyle": ":", "mfc": "white"} if kind.endswith(_SECOND) else {})
 
 
 def _learning(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:

@@ -189,6 +189,12 @@ BAD = {
         "[solver]\nalpha_bounds = [2, 1]\n[targets]",
         r"toml: \[solver\] alpha_bounds: expected",
     ),
+    "rarity": ("[targets]", "[solver]\nrarity = -1\n[targets]", "rarity: expected.*-1"),
+    "rarity by chunks": (
+        "[targets]",
+        "[solver]\nrarity = 30\nchunk = 5\n[targets]",
+        "expected no covariance, no rarity",
+    ),
     "kappa_cost": ("[targets]", "[solver]\nkappa_cost = -1\n[targets]", "kappa_cost.*-1"),
     "atom_energies": ("[targets]", "[solver]\natom_energies = 3\n[targets]", "atom_energies.*3"),
     "both test and n_train": ("[basis]", 'test = "a"\nn_train = 3\n[basis]', "test or n_train"),

@@ -24,6 +24,7 @@ r"""The TOML file of ``linvop fit`` for an operator.
     alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
     column_scale = 0.5
     kappa_cost = 2.0
+    rarity = 30                    # optional: columns that fewer structures carry cost more
 
     [output]
     dir = "."

@@ -27,12 +27,13 @@ r"""The TOML file of ``linvop fit``: read strictly, checked before any work.
     alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = [low, high]
     column_scale = 0.5
     covariance = false             # true: keep what standard deviations of predictions need
-    rarity = 30                    # optional: columns that fewer structures carry cost more
+    rarity = 30                    # optional: columns that fewer structures carry cost more; not
+                                   # with covariance
     prune = 1e-8                   # optional: drop columns that depend on others in the data
     kappa_cost = 2.0
     relevance = "shells"           # optional: prior variances of groups of columns from the data
-    chunk = 200                    # optional: structures whose rows are in memory at a time; a
-                                   # killed fit goes on where it was
+    # chunk = 200                  # instead of covariance, rarity, prune and relevance: structures
+                                   # whose rows are in memory at a time; a killed fit goes on
 
     [output]
     dir = "."
@@ -66,6 +67,7 @@ from linvop.models.force_fit import FORCE_WEIGHT
 from linvop.models.property import PropertyModel
 from linvop.models.targets import Target, as_target
 from linvop.regression.ridge import Ridge
+from linvop.regression.streamed_ridge import check_streamed
 
 __all__ = ["FitConfig", "checked_config", "read_config"]
 
@@ -162,6 +164,8 @@ def _checked(path: Path, tree: dict[str, Any]) -> FitConfig:
             rarity=number(solver, "rarity", 0.0),
             prune=None if "prune" not in solver else number(solver, "prune", 0.0),
         )
+        if "chunk" in solver:
+            check_streamed(ridge)
     model = PropertyModel(
         basis,
         [_target(name, settings) for name, settings in tree["targets"].items()],

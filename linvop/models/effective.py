@@ -138,6 +138,11 @@ class EffectiveOperatorModel:
             orthogonal=orthogonal,
             kappa_cost=kappa_cost,
         )
+        if self._start.solver.rarity:
+            raise InputError(
+                f"rarity: expected 0, got {self._start.solver.rarity!r}: an effective operator has "
+                "a prior of its own once it has started"
+            )
         if needs_functional(baseline, "fock"):
             raise InputError(
                 f"baseline: expected one that needs no functional, got {baseline!r}: an effective "

@@ -18,13 +18,13 @@ from linvop.models.operator_part import BlockPart
 from linvop.models.stored_settings import (
     basis_of,
     shells_of,
+    solver_of,
     stored_basis,
     stored_shells,
     stored_solver,
 )
 from linvop.orbitals.operator_blocks import OperatorBlock
 from linvop.orbitals.shells import AOBasis
-from linvop.regression.ridge import Ridge
 
 __all__ = ["load_operator_model", "save_operator_model"]
 
@@ -96,7 +96,7 @@ def load_operator_model(path: str | Path) -> OperatorModel:
     model = OperatorModel(
         basis_of(settings, species),
         settings["target"],
-        Ridge(**settings["solver"]),
+        solver_of(settings["solver"], path),
         baseline=settings["baseline"],
         orthogonal=settings["orthogonal"],
         kappa_cost=settings["kappa_cost"],

@@ -51,6 +51,7 @@ from linvop.models.training import (
 from linvop.regression.groups import duplicate_groups
 from linvop.regression.prior import checked_cost
 from linvop.regression.ridge import Ridge
+from linvop.regression.streamed_ridge import check_streamed
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -207,6 +208,8 @@ class PropertyModel:
             )
         if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
             raise InputError(f"chunk: expected a positive integer, got {chunk!r}")
+        if chunk is not None:
+            check_streamed(self.solver)
         if checkpoints is not None and (chunk is None or executor is not None):
             raise InputError(
                 "checkpoints: expected a fit by chunks (chunk=..) without an executor, whose "

@@ -24,10 +24,9 @@ from linvop.models.domain import TrainingDomain
 from linvop.models.force_fit import FORCE_WEIGHT
 from linvop.models.linear_part import LinearPart
 from linvop.models.property import PropertyModel
-from linvop.models.stored_settings import basis_of, stored_basis, stored_solver
+from linvop.models.stored_settings import basis_of, solver_of, stored_basis, stored_solver
 from linvop.models.targets import Target
 from linvop.regression.calibration import Scale
-from linvop.regression.ridge import Ridge
 from linvop.regression.uncertainty import Directions, Posterior
 
 __all__ = ["load_property_model", "save_property_model"]
@@ -94,7 +93,7 @@ def load_property_model(path: str | Path) -> PropertyModel:
     model = PropertyModel(
         basis,
         targets,
-        Ridge(**settings["solver"]),
+        solver_of(settings["solver"], path),
         kappa_cost=settings["kappa_cost"],
         relevance=settings.get("relevance"),
         atom_energies=settings["atom_energies"],

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from linvop.errors import FileFormatError
 from linvop.features.basis import Basis
 from linvop.orbitals.shells import AOBasis, Shell
 from linvop.regression.ridge import Ridge
 
-__all__ = ["basis_of", "shells_of", "stored_basis", "stored_shells", "stored_solver"]
+__all__ = ["basis_of", "shells_of", "solver_of", "stored_basis", "stored_shells", "stored_solver"]
 
 Shells = dict[str, tuple[Shell, ...]]
 
@@ -64,13 +66,31 @@ def _same_shells(a: tuple[Shell, ...], b: tuple[Shell, ...]) -> bool:
 
 
 def stored_solver(solver: Ridge) -> dict[str, Any]:
-    """Parameters of the solver."""
+    """Parameters of the solver; those of later versions only where they say something."""
     return {
         "alpha": solver.alpha,
         "column_scale": solver.column_scale,
         "alpha_bounds": solver.alpha_bounds,
         "refine": solver.refine,
         "covariance": solver.covariance,
-        "rarity": solver.rarity,
         "prune": solver.prune,
+        **({"rarity": solver.rarity} if solver.rarity else {}),
     }
+
+
+def solver_of(settings: Mapping[str, Any], source: object) -> Ridge:
+    r"""The inverse of `stored_solver`.
+
+    Raises
+    ------
+    FileFormatError
+        For parameters that this version does not have.
+    """
+    known = signature(Ridge).parameters
+    new = [key for key in settings if key not in known]
+    if new:
+        raise FileFormatError(
+            f"{source}: its solver has {', '.join(new)}: the file is newer than this version of "
+            "linvop"
+        )
+    return Ridge(**settings)

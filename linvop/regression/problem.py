@@ -134,6 +134,11 @@ def check_parameters(
         raise InputError(f"column_scale: expected a number >= 0, got {column_scale!r}")
     if not (_is_real(rarity) and 0.0 <= rarity < np.inf):
         raise InputError(f"rarity: expected a number >= 0, got {rarity!r}")
+    if rarity and covariance is True:
+        raise InputError(
+            f"rarity: expected 0 with covariance, got {rarity!r}: standard deviations of a prior "
+            "that hardly believes in what is rare would be far too small there"
+        )
     for name, value in (("covariance", covariance), ("refine", refine)):
         if not isinstance(value, bool):
             raise InputError(f"{name}: expected True or False, got {value!r}")

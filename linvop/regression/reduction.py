@@ -17,7 +17,6 @@ import numpy as np
 from linvop.errors import InputError
 from linvop.regression.problem import Problem, check_targets_vary
 from linvop.regression.projection import ConstantsProjection
-from linvop.regression.rarity import carriers, rarity_factor
 from linvop.regression.scaling import CONSTANT, column_norms, column_scales, scaled_rows
 
 __all__ = ["ReducedProblem"]
@@ -35,9 +34,6 @@ class ReducedProblem:
         Whether the memory of ``problem.A`` may be used.
     keep : (p,) bool, optional
         Columns that may have a coefficient; default all.
-    rarity : float
-        Structures that a column is carried by, below which it costs more
-        (`linvop.regression.rarity`); 0 is a prior that does not know how many.
 
     Attributes
     ----------
@@ -64,7 +60,6 @@ class ReducedProblem:
         column_scale: float,
         overwrite: bool,
         keep: np.ndarray | None = None,
-        rarity: float = 0.0,
     ) -> None:
         root_w = np.sqrt(problem.weights)
         self.projection = ConstantsProjection(problem.constants * root_w[:, None])
@@ -89,9 +84,6 @@ class ReducedProblem:
         kept = scales.active if keep is None else scales.active & keep
         _check_any(kept)
         self.gamma = problem.penalty * scales.scale
-        if rarity > 0.0:
-            n = carriers(problem.A, problem.weights, problem.labels, problem.centred)
-            self.gamma *= np.where(scales.active, rarity_factor(n, rarity), 1.0)
         X = scaled_rows(problem.A, root_w, self.gamma[kept], kept, overwrite=overwrite)
         self.projection.rotate(X)
         self.top, self._rows = X[:k0].copy(), X[k0:]

@@ -33,6 +33,7 @@ from linvop.errors import InputError
 from linvop.regression.criteria import Spectrum, minimise_over_alpha
 from linvop.regression.factorisation import Factorisation
 from linvop.regression.problem import Problem
+from linvop.regression.rarity import with_rarity
 from linvop.regression.reduction import ReducedProblem
 
 __all__ = ["Relevance", "relevance"]
@@ -52,8 +53,9 @@ class Relevance:
     noise : float
         lambda.
     penalty : (p,) float64
-        ``gamma tau^-1/2`` relative to the largest tau, for ``Ridge.fit(A, ..., penalty=penalty)``;
-        1e5 gamma for columns that are left out, which leaves them no coefficient to speak of.
+        ``gamma tau^-1/2`` relative to the largest tau, for ``Ridge.fit(A, ..., penalty=penalty)``
+        of the same rarity; 1e5 gamma for columns that are left out, which leaves them no
+        coefficient to speak of.
     kept : (p,) bool
         Columns that are not left out, and not constant.
     objective : (n_steps,) float64
@@ -128,7 +130,9 @@ def relevance(
         rounding=rounding,
     )
     group = _checked_groups(columns, problem.A.shape[1])
-    reduced = ReducedProblem(problem, float(column_scale), overwrite=False, rarity=float(rarity))
+    reduced = ReducedProblem(
+        with_rarity(problem, float(rarity)), float(column_scale), overwrite=False
+    )
     places = np.flatnonzero(reduced.kept)
     X, groups_of_x = reduced.take_rows(), group[places]
     n_groups = int(group.max()) + 1

@@ -22,7 +22,6 @@ __all__ = [
     "CONSTANT",
     "ColumnScales",
     "check_finite_rows",
-    "column_means",
     "column_norms",
     "column_scales",
     "column_units",
@@ -105,8 +104,12 @@ def column_scales(
     n, p = A.shape
     w = weights / weights.sum()
     unit = column_units(A)
+    mean = np.zeros(p)
     about = np.broadcast_to(np.asarray(centred, dtype=float), n)
-    mean = column_means(A, weights, about, unit)
+    if about.any():
+        share = w * about / (w @ about)
+        for rows in row_blocks(n, p):
+            mean += share[rows] @ (A[rows] / unit)
     variance = np.zeros(p)
     for rows in row_blocks(n, p):
         deviation = A[rows] / unit
@@ -119,18 +122,6 @@ def column_scales(
         active &= sd * unit > rounding
     scale = np.where(active, (sd * unit) ** power, 1.0)
     return ColumnScales(scale, active)
-
-
-def column_means(
-    A: np.ndarray, weights: np.ndarray, about: np.ndarray, unit: np.ndarray
-) -> np.ndarray:
-    r"""Return the weighted mean over the rows with `about` 1, (p,), in units of `unit`."""
-    mean = np.zeros(A.shape[1])
-    if about.any():
-        share = weights * about / (weights @ about)
-        for rows in row_blocks(*A.shape):
-            mean += share[rows] @ (A[rows] / unit)
-    return mean
 
 
 def column_norms(A: np.ndarray) -> np.ndarray:

@@ -50,7 +50,13 @@ from linvop.regression.streamed_lots import (
 )
 from linvop.regression.streaming import ColumnSpread
 
-__all__ = ["ArrayRows", "RowSource", "fit_streamed"]
+__all__ = ["ArrayRows", "RowSource", "check_streamed", "fit_streamed"]
+
+
+def check_streamed(settings: Ridge) -> None:
+    r"""Raise `InputError` for a solver that needs all rows at once."""
+    if settings.covariance or settings.rarity or settings.prune is not None:
+        raise InputError("a fit by chunks (chunk): expected no covariance, no rarity and no prune")
 
 
 def fit_streamed(
@@ -105,8 +111,7 @@ def fit_streamed(
     InputError
         As `Ridge.fit`, and for settings that need all rows at once.
     """
-    if settings.covariance or settings.rarity or settings.prune is not None:
-        raise InputError("a fit by chunks (chunk): expected no covariance, no rarity and no prune")
+    check_streamed(settings)
     n, p = source.shape
     problem = Problem.of_rows(
         np.broadcast_to(0.0, (n, p)),

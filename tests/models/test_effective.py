@@ -42,6 +42,11 @@ def without_matrices(data: Dataset) -> Dataset:
     return Dataset.from_observables(frames, orbital_energies=[r.orbital_energies for r in data])
 
 
+def test_no_prior_that_its_steps_would_undo():
+    with pytest.raises(InputError, match="rarity: expected 0, got 30"):
+        EffectiveOperatorModel(BASIS, solver=linvop.Ridge(rarity=30.0))
+
+
 @pytest.mark.parametrize("orthogonal", [True, False])
 def test_derivatives_by_coefficients(waters, orthogonal, monkeypatch):
     checked = []

@@ -369,8 +369,9 @@ def test_what_is_refused():
         model().fit(TRAIN, chunk=0)
     with pytest.raises(InputError, match="relevance: expected all rows at once"):
         model(relevance="shells").fit(TRAIN, chunk=5)
-    with pytest.raises(InputError, match="expected no covariance, no rarity and no prune"):
-        model(solver=linvop.Ridge(covariance=True)).fit(TRAIN, chunk=5)
+    for solver in (linvop.Ridge(covariance=True), linvop.Ridge(rarity=30.0)):
+        with pytest.raises(InputError, match="^a fit by chunks .*: expected no covariance, no rar"):
+            model(solver=solver).fit(TRAIN, chunk=5)
     for name, of in (("forces_std", "forces"), ("energy_derivatives", "energy")):
         with pytest.raises(InputError, match=f"{name} would be taken for the .* of {of}"):
             model(("energy", "forces", linvop.Target(name, rank=0)))

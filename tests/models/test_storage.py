@@ -11,6 +11,7 @@ from linvop.models.loading import load
 from linvop.models.property import PropertyModel
 from linvop.models.targets import Target
 from linvop.orbitals.shells import Shell
+from linvop.regression.ridge import Ridge
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:H has no features"),
@@ -46,6 +47,20 @@ def test_saved_equals_loaded(tmp_path, waters, basis):
     with pytest.raises(InputError, match=r"m\.h5"):
         model.save(path)
     model.save(path, force=True)
+
+
+def test_solvers_of_other_versions(tmp_path, waters, monkeypatch):
+    model = PropertyModel(Basis("sto-3g", kappa=1), "energy", Ridge(rarity=30.0)).fit(waters[:20])
+    model.save(tmp_path / "m.h5")
+    assert load(tmp_path / "m.h5").solver.rarity == 30.0
+    # What no version before had is in a file only where it says something.
+    assert "rarity" not in stored_settings.stored_solver(Ridge())
+    monkeypatch.setattr(
+        storage, "stored_solver", lambda s: stored_settings.stored_solver(s) | {"shape": 1.0}
+    )
+    model.save(tmp_path / "newer.h5")
+    with pytest.raises(FileFormatError, match=r"newer\.h5: its solver has shape: .* newer"):
+        load(tmp_path / "newer.h5")
 
 
 def test_set_that_changed_its_meaning_is_spelled_out(tmp_path, waters, monkeypatch):

@@ -62,7 +62,15 @@ def test_no_test_on_elements_that_were_not_seen(frames):
 def numbers():
     def curve(*errors):
         rmse = [[e, 1.2 * e] for e in errors]
-        return {"settings": "some", "columns": 5, "rmse": rmse, "mae": rmse}
+        return {
+            "settings": "some",
+            "columns": 5,
+            "rmse": rmse,
+            "mae": rmse,
+            "left out": [list(of_size) for of_size in rmse],
+            "rarity": [[0.0, 10.0] for _ in errors],
+            "rmse by rarity": [[[1.1 * e, e]] * 2 for e in errors],
+        }
 
     def lesson(name, target, peer):
         ao = {"sto-3g": {"columns": 2, "rmse": [3.0]}, "6-31g": {"columns": 4, "rmse": [2.0]}}
@@ -70,12 +78,14 @@ def numbers():
             "name": name,
             "words": "some structures",
             "sizes": [10, 20],
+            "rarities": [0.0, 10.0],
             "n_test": 5,
             "units": {target: "1e-3 e Å"},
             "spread": {target: 100.0},
             "curves": {
                 target: {
                     "plain powers": curve(10.0, 9.0),
+                    "plain powers, on site": curve(20.0, 12.0),
                     "shell": curve(4.0, 3.0),
                     "products": curve(3.0, 1.0),
                     peer: curve(5.0, 2.0),
@@ -98,12 +108,21 @@ def test_draw_needs_the_json_alone(numbers):
 
 def test_claims_are_decided_by_the_numbers(numbers):
     verdicts = [c.verdict for c in claims_of(numbers)]
-    # plain powers against peers; larger AO sets; linvop against plain powers and peers
-    assert verdicts == [*["differs"] * 2, *["agrees"] * 2, *["agrees"] * 4]
-    numbers["water energy"]["curves"]["energy"]["products"]["rmse"][-1] = [2.5, 2.5]
+    # Plain powers against peers; larger AO sets; linvop against both plain powers, peers, and
+    # rarity chosen against none.
+    assert verdicts == [*["differs"] * 2, *["agrees"] * 2, *["agrees"] * 8]
+    curves = numbers["water energy"]["curves"]["energy"]
+    curves["products"]["rmse"][-1] = [3.0, 3.0]
+    curves["products"]["rmse by rarity"] = [[[1.0, 3.0]] * 2] * 2
     claims = claims_of(numbers)
-    assert [c.verdict for c in claims[4:6]] == ["differs", "differs"]
-    assert "lack features, not data" in " ".join(notes_of(numbers))
+    assert [c.verdict for c in claims[4:8]] == ["differs", "differs", "differs", "differs"]
+    # Which of linvop's counts is not for the test set to say.
+    curves["shell"]["rmse"][-1] = [0.1, 0.1]
+    assert "(products)" in claims_of(numbers)[4].found
+    notes = " ".join(notes_of(numbers))
+    assert "plain powers hardly learn more" in notes
+    assert "plain powers, on site hardly learn more" not in notes
+    assert "shell 2 of 4" in notes
 
 
 def test_without_peers_their_claims_are_not_tested(numbers):

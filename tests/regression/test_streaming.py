@@ -182,8 +182,9 @@ def test_a_damaged_state_is_made_anew(tmp_path):
 
 def test_what_is_refused():
     A, y = np.ones((10, 3)) * np.arange(10)[:, None], np.arange(10.0)
-    with pytest.raises(InputError, match="expected no covariance, no rarity and no prune"):
-        fit_streamed(Ridge(covariance=True), ArrayRows(A), y)
+    for settings in ({"covariance": True}, {"rarity": 30.0}, {"prune": 1e-8}):
+        with pytest.raises(InputError, match="expected no covariance, no rarity and no prune"):
+            fit_streamed(Ridge(**settings), ArrayRows(A), y)
     A[4, 1] = np.nan
     with pytest.raises(InputError, match="rows 4 to 5: expected finite numbers of 3 columns"):
         fit_streamed(Ridge(), ArrayRows(A, 2), y)
