@@ -84,7 +84,7 @@ def numbers():
             "spread": {target: 100.0},
             "curves": {
                 target: {
-                    "plain powers": curve(10.0, 9.0),
+                    "plain powers": curve(10.0, 9.5),
                     "plain powers, on site": curve(20.0, 12.0),
                     "shell": curve(4.0, 3.0),
                     "products": curve(3.0, 1.0),
