@@ -57,7 +57,7 @@ def scan(
 
     Returns
     -------
-    list of {ao, features, columns, ms, rmse, loo}
+    list of {ao, features, columns, ms, ms of rounds, rmse, loo}
         ``rmse`` and ``loo``: {target: (n_splits,)}, eV and e Angstrom; ms per structure, of the
         rows of both targets.
     """
@@ -113,6 +113,7 @@ def _costs(bases: Sequence[Basis], frames: Sequence[Atoms]) -> list[dict[str, An
         {
             "columns": sum(features.n_columns(irrep) for irrep in irreps),
             "ms": 1e3 * float(np.median(own[1:])) / len(frames),
+            "ms of rounds": (1e3 * own[1:] / len(frames)).tolist(),
         }
         for features, own in zip(every, times.T, strict=True)
     ]

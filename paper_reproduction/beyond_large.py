@@ -47,8 +47,9 @@ def cost_per_atom(
 
     Returns
     -------
-    list of {atoms, V, features, int1e_nuc}
-        CPU milliseconds per atom on one thread; int1e_nuc None where it is not run.
+    list of {atoms, V, features, rounds, int1e_nuc}
+        CPU milliseconds per atom on one thread; ``rounds``: of V and features together, of each
+        round; int1e_nuc None where it is not run.
     """
     basis = Basis(**SETTINGS)
     compiled = basis.compile({"H", "O"}, ((0, 1),), "structure")
@@ -64,13 +65,15 @@ def cost_per_atom(
                 say(f"water, {system.layout.n_atoms} atoms, round {k + 1} of {_ROUNDS}")
                 one[:] = _timed(compiled, system)
         found = []
-        for system, (of_V, of_features) in zip(systems, np.median(times, axis=0), strict=True):
+        for system, own in zip(systems, times.swapaxes(0, 1), strict=True):
+            of_V, of_features = np.median(own, axis=0)
             n = system.layout.n_atoms
             found.append(
                 {
                     "atoms": n,
                     "V": 1e3 * float(of_V) / n,
                     "features": 1e3 * float(of_features) / n,
+                    "rounds": (1e3 * own.sum(axis=1) / n).tolist(),
                     "int1e_nuc": _whole(system) if n <= _WHOLE + 2 else None,
                 }
             )

@@ -16,12 +16,13 @@ from paper_reproduction.beyond_large import cost_per_atom, growth
 DATA = linvop.Dataset.open(linvop.data.water())
 
 
-def row(ao: str, loo: float, rmse: float, features: str = "shell") -> dict:
+def row(ao: str, loo: float, rmse: float, features: str = "shell", ms: float = 1.0) -> dict:
     return {
         "ao": ao,
         "features": features,
         "columns": 3,
-        "ms": 1.0,
+        "ms": ms,
+        "ms of rounds": [0.9 * ms, ms, 1.1 * ms],
         "rmse": {t: [rmse, rmse] for t in ("energy", "dipole")},
         "loo": {t: [loo, loo] for t in ("energy", "dipole")},
     }
@@ -79,6 +80,9 @@ def test_the_picture_and_words_of_a_small_run_that_json_has_seen():
     assert len(draw(known).axes) == 6
     verdicts = [c.verdict for c in _claims(known)]
     assert verdicts[0] == "differs"  # it errs no more, and is not cheaper
+    for ms, verdict in ((0.9, "differs"), (0.8, "agrees")):  # cheaper is: in all rounds
+        known["aos"][0] = row("sto-3g", 1.0, 1.0, ms=ms)
+        assert _claims(known)[0].verdict == verdict
     assert "not tested" in verdicts
     assert _notes(known)
 
