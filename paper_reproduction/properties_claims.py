@@ -78,8 +78,9 @@ def _against_peers(
     apart = ours - theirs
     error = float(apart.std(ddof=1) / np.sqrt(len(apart)))
     found = (
-        f"RMSE {errors[best]:.3g} {unit} ({best}) and {others}; less in {int((apart < 0).sum())} "
-        f"of {len(ours)} splits, by {-apart.mean():.2g} with a standard error of {error:.2g}"
+        f"RMSE {errors[best]:.3g} {unit} ({best}) and {others}; less than {other} in "
+        f"{int((apart < 0).sum())} of {len(ours)} splits, by {-apart.mean():.2g} with a standard "
+        f"error of {error:.2g}"
     )
     return Claim.decided(text, found, errors[best] < errors[other], source)
 

@@ -27,7 +27,7 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     handles: dict[str, Any] = {}
     for k, (name, target, x) in enumerate(columns):
         _learning(axes[0, k], name, target, x)
-        _ao_sets(axes[1, k], target, x)
+        _ao_sets(axes[1, k], name, target, x)
         for handle, label in zip(*axes[0, k].get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     figure.set_layout_engine("constrained", rect=(0, 0.07, 1, 0.93))
@@ -67,7 +67,7 @@ def _bars(errors: np.ndarray) -> np.ndarray:
     return np.stack([middle - errors.min(axis=1), errors.max(axis=1) - middle])
 
 
-def _ao_sets(ax: Axes, target: str, x: Mapping[str, Any]) -> None:
+def _ao_sets(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
     names: list[str] = []
     for kind, found in x["ao_sets"][target].items():
         names = list(found)
@@ -76,7 +76,7 @@ def _ao_sets(ax: Axes, target: str, x: Mapping[str, Any]) -> None:
             range(len(names)), np.median(errors, axis=1), yerr=_bars(errors), **_style(kind)
         )
     labelled_axes(ax, "AO set of V", f"RMSE ({_unit(x['units'][target])})", log=("y",))
-    ax.set_title("shell at kappa 2", loc="right", fontsize=7.5)
+    ax.set_title(f"{name}, {target}, {x['sizes'][-1]}", loc="right", fontsize=7.5)
     _few_decades(ax)
     ax.set_xticks(range(len(names)), names, rotation=45)
     ax.set_xlim(-0.4, len(names) - 0.6)

@@ -31,8 +31,13 @@ Each study leaves NAME.json with every number that its picture shows, NAME.png a
 (SOAP, lambda-SOAP) are featomic's (`pip install 'linvop[peers]'`) and have the same solver, splits
 and labels. *Plain powers* are the paper's features, V, V^2, ... with nothing told apart: to V^4 and
 of blocks on site and between atoms in `properties` and `long_range`, to V^3 elsewhere, of sites in
-`degeneracy` and `beyond` and of operators' blocks in `operators` and `effective`. *Shell* tells the
-channels of the contraction apart; *products* couples features with each other.
+`degeneracy` and `beyond` and of operators' blocks in `operators` and `effective`; `properties` has
+those of sites too (*on site*). *Shell* tells the channels of the contraction apart; *products*
+couples features with each other.
+
+The paper says most of its claims in words: what counts as agreement (a tenth, a factor, every set
+and every cutoff) is linvop's reading, and stands in the claim or beside it. A claim of several
+cases agrees if all of them do.
 """
 
 _FOLDER = Path(__file__).parent

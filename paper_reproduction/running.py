@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -19,16 +19,14 @@ from paper_reproduction import STUDIES
 from paper_reproduction.external import check_folder
 from paper_reproduction.labels import check_cache_folder
 from paper_reproduction.readme import FIRST_LINE, readme
-from paper_reproduction.study import Claim, Measured, Setting
+from paper_reproduction.results import FIGURES, load_results
+from paper_reproduction.study import Measured, Setting
 from paper_reproduction.style import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURES", "load_results", "main", "output_files", "redraw", "reproduce"]
-
-FIGURES = "figures"
-"""Folder of pictures and numbers, in that of the table."""
+__all__ = ["main", "output_files", "redraw", "reproduce"]
 
 
 def output_files(name: str) -> list[str]:
@@ -91,7 +89,13 @@ def reproduce(
     if resume:
         chosen = tuple(n for n in chosen if not _is_done(out, n, setting.quick, force))
         force = True  # of the others there are parts of a run that was broken off
-    check_outputs(out / FIGURES, [f for n in chosen for f in output_files(n)], force)
+    try:
+        check_outputs(out / FIGURES, [f for n in chosen for f in output_files(n)], force)
+    except InputError as error:
+        raise InputError(
+            f"{error}; --resume leaves out what is there, --out names another folder"
+        ) from error
+    load_results(out, chosen)  # what is there goes into the table: before hours of work
     _check_table(out / "README.md", force and not resume)
     _check_data(setting)
     check_cache_folder()
@@ -111,7 +115,7 @@ def reproduce(
                 "machine": describe_machine("featomic"),
             }
         )
-        _write(out, name, result, force)
+        _write(out, name, result, force, chosen)
         results.append(result)
         if done is not None:
             done(result)
@@ -174,60 +178,13 @@ def redraw(names: Sequence[str], out: Path) -> list[str]:
     return chosen
 
 
-def load_results(out: Path) -> dict[str, dict[str, Any]]:
-    r"""Results in a folder by name, in the table's order.
-
-    Raises
-    ------
-    InputError
-        For a file that is no result.
-    """
-    found = {}
-    for name in STUDIES:
-        path = out / FIGURES / f"{name}.json"
-        if not path.is_file():
-            continue
-        try:
-            found[name] = json.loads(path.read_text())
-        except ValueError as error:
-            raise InputError(f"{path}: expected JSON of linvop reproduce: {error}") from error
-        fault = _fault(found[name], name)
-        if fault:
-            raise InputError(f"{path}: expected a result of linvop reproduce; {fault}")
-    return found
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "name": (str,),
-    "title": (str,),
-    "quick": (bool,),
-    "data": (str,),
-    "numbers": (dict,),
-    "claims": (list,),
-    "notes": (list,),
-    "seconds": (int, float),
-    "machine": (dict,),
-}
-
-
-def _fault(result: Any, name: str) -> str | None:
-    """What is wrong with a result as JSON has it."""
-    if not isinstance(result, dict):
-        return f"got {type(result).__name__}"
-    for key, kinds in _KINDS.items():
-        if not isinstance(result.get(key), kinds):
-            return f"{key}: expected {kinds[0].__name__}, got {result.get(key)!r:.40}"
-    if result["name"] != name:
-        return f"name: expected {name}, got {result['name']}"
-    for claim in result["claims"]:
-        try:
-            Claim(**claim)
-        except (TypeError, InputError) as error:
-            return f"claims: {error}"
-    return None
-
-
-def _write(out: Path, name: str, result: dict[str, Any], force: bool) -> None:
+def _write(
+    out: Path,
+    name: str,
+    result: dict[str, Any],
+    force: bool,
+    replaced: Collection[str] = (),
+) -> None:
     """Numbers first: a picture that fails can be drawn again, what hours have measured is kept."""
     numbers, *pictures = output_files(name)
     with all_or_none(out / FIGURES, [numbers], force) as folder:
@@ -240,7 +197,7 @@ def _write(out: Path, name: str, result: dict[str, Any], force: bool) -> None:
             # No date: a picture drawn again of the same numbers is the same file.
             no_date = {"CreationDate": None} if file.endswith("pdf") else {"Software": None}
             figure.savefig(folder / file, metadata=no_date)
-    atomic_text(out / "README.md", readme(load_results(out)), force=True)
+    atomic_text(out / "README.md", readme(load_results(out, replaced)), force=True)
 
 
 def main(name: str) -> None:

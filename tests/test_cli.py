@@ -701,6 +701,7 @@ def test_inspect_counts_every_column_of_a_model(fitted):
     assert found["units"] == {"energy": "eV", "dipole": "e*Angstrom"}
     assert found["training"]["test"]["energy"]["n"] == 10
     text = run("inspect", fitted / "out/model.h5").stdout
+    assert "Ridge(alpha='loo'" in text
     for word in ("Basis(ao='sto-3g'", "condition", "leave one out", "meV", "dof", "alpha"):
         assert word in text
 

@@ -142,6 +142,7 @@ def _model(path: Path, json: bool) -> None:
         "charge": model.state_[0],
         "multiplicity": model.state_[1],
         "units": {t.name: t.unit for t in model.measured},
+        "solver": repr(model.solver),
         "columns": [{**dict(zip(keys, key, strict=True)), "n": n} for key, n in counts],
         "training": model.training_,
         "header": _header(path),
@@ -162,6 +163,7 @@ def _model(path: Path, json: bool) -> None:
         f"model for {', '.join(model.species_)}, charge {model.state_[0]}, "
         f"multiplicity {model.state_[1]}",
         repr(model.basis),
+        content["solver"],
         fit_table(report, content["units"]),
         table,
     ]

@@ -51,6 +51,7 @@ alpha = "loo"                  # or "gcv", "evidence", a number; alpha_bounds = 
 covariance = true              # for predict --std
 column_scale = 0.5             # columns are scaled by this power of their size
 # rarity = 30                  # prior: columns that fewer structures carry cost more
+# prune = 1e-8                 # drop columns that depend on others in the data
 kappa_cost = 2.0               # prior: what each further power of V costs
 relevance = "shells"           # optional: prior variances of groups of columns from the data
 force_weight = 0.1             # of forces beside energies, Angstrom^2; hardly matters; of several,

@@ -121,6 +121,7 @@ def operator_content(model: OperatorModel) -> dict[str, Any]:
         "charge": model.state_[0],
         "multiplicity": model.state_[1],
         "spin_channels": model.spin_channels_,
+        "solver": repr(model.solver),
         "training": model.training_,
         "blocks": {name: {k: r.get(k) for k in keys} for name, r in blocks.items()},
     }

@@ -10,7 +10,7 @@ import pytest
 import paper_reproduction
 from paper_reproduction import STUDIES
 from paper_reproduction.readme import readme
-from paper_reproduction.running import load_results
+from paper_reproduction.results import load_results
 
 FOLDER = Path(paper_reproduction.__file__).parent
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from linvop.cli import app
 from linvop.errors import InputError
-from paper_reproduction import STUDIES, running
+from paper_reproduction import STUDIES, results, running
 from paper_reproduction.study import Claim, Measured, Setting
 from paper_reproduction.style import look, panels
 
@@ -163,7 +163,30 @@ def test_damaged_results_are_named(study, tmp_path):
     for text in ("{", "[]", '{"title": 1}', *map(json.dumps, broken)):
         path.write_text(text)
         with pytest.raises(InputError, match=f"{NAME}.json: expected"):
-            running.load_results(tmp_path)
+            results.load_results(tmp_path)
+
+
+def test_damaged_results_of_another_study_are_named_before_any_work(study, tmp_path):
+    other = next(n for n in STUDIES if n != NAME)
+    path = tmp_path / "figures" / f"{other}.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    said = []
+    with pytest.raises(InputError, match=f"{other}.json: expected .* --force replaces it"):
+        running.reproduce([NAME], Setting(say=said.append), tmp_path)
+    assert said == []
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_damaged_results_of_the_study_itself_are_replaced(study, tmp_path):
+    running.reproduce([NAME], Setting(), tmp_path)
+    path = tmp_path / "figures" / f"{NAME}.json"
+    whole = path.read_text()
+    path.write_text("{")
+    with pytest.raises(InputError, match="--resume leaves out what is there"):
+        running.reproduce([NAME], Setting(), tmp_path)
+    running.reproduce([NAME], Setting(), tmp_path, force=True)
+    assert json.loads(path.read_text())["numbers"] == json.loads(whole)["numbers"]
 
 
 def test_numbers_that_cannot_be_drawn_are_named(study, tmp_path):
