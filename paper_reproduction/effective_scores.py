@@ -47,6 +47,10 @@ BASES: dict[str, dict[str, Any]] = {
 """Of the features, in linvop-sv."""
 
 
+_SMALL: dict[str, Any] = {"kappa": 2}
+"""Instead, for ``--quick``."""
+
+
 def measure(case: Case, setting: Setting) -> dict[str, Any]:
     r"""All numbers of one set.
 
@@ -131,7 +135,7 @@ def _operators(case: Case, span: slice, setting: Setting) -> Iterator[tuple[str,
     )
     test, path = case.test.frames(), case.path.frames()
     for name, settings in BASES.items():
-        basis = linvop.Basis(ao="linvop-sv", **settings)
+        basis = linvop.Basis(ao="linvop-sv", **{**settings, **setting.pick(_SMALL, {})})
         with warnings.catch_warnings():
             # How a fit ends is measured; blocks without features are what plain powers have.
             warnings.simplefilter("ignore")

@@ -102,6 +102,16 @@ SETS: dict[str, External] = {
         "github.com/qmlcode/qmllib, tests/assets (MIT); Rupp et al., PRL 108, 058301 (2012)",
         "locality, properties, operators",
     ),
+    "QM7, all": External(
+        ("qm7/qm7_7101.xyz.gz", "qm7/qm7_7101.xyz"),
+        7000,
+        "H C N O S",
+        {"energy": "ae_pbe0_kcal"},
+        {"energy": "kcal/mol"},
+        "the same of all molecules; without it energies end at 800 molecules",
+        "github.com/qmlcode/qmllib, tests/assets (MIT); Rupp et al., PRL 108, 058301 (2012)",
+        "properties",
+    ),
     "acenes": External(
         ("acenes/acenes_eq.xyz",),
         1,

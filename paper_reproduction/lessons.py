@@ -15,12 +15,15 @@ from paper_reproduction.external import read_set
 from paper_reproduction.sets import N_LABELLED, level_of, qm7, qm7_labels, qm7_name, waters
 from paper_reproduction.study import Setting
 
-__all__ = ["Lesson", "qm7_dipoles", "qm7_energies", "water"]
+__all__ = ["Lesson", "all_qm7", "qm7_dipoles", "qm7_energies", "water"]
 
 TARGETS = ("energy", "dipole")
 
 _N_QUICK, _N_ENERGIES = 18, 1000
 """Molecules."""
+
+_OF_ALL = (1000, 2000, 5000)
+"""Molecules to train on, where all of QM7 is there."""
 
 _COMMON = {1, 6, 7, 8}
 """Elements of those that count: H, C, N, O."""
@@ -106,6 +109,25 @@ def qm7_dipoles(setting: Setting) -> Lesson:
     r"""Of as many molecules as have labels."""
     data = qm7_labels(setting, setting.pick(_N_QUICK, N_LABELLED))
     return _of_molecules(setting, data.frames(), f"dipoles {level_of(data)}", "dipole")
+
+
+def all_qm7(setting: Setting) -> Lesson | None:
+    r"""Energies of all molecules of the user's copy; None without one, and for ``--quick``."""
+    frames = None if setting.quick else read_set("QM7, all", setting.data)
+    if frames is None:
+        return None
+    frames = [a for a in frames if set(a.numbers.tolist()) <= _COMMON]
+    return Lesson(
+        "QM7",
+        "QM7",
+        ("energy",),
+        f"{len(frames)} molecules of H, C, N, O (all of QM7), PBE0 atomisation energies",
+        Contest(frames, _labels(frames, ("energy",))),
+        _OF_ALL,
+        1000,
+        {"energy": unit_factor("energy", "kcal/mol")},
+        {"energy": "kcal/mol"},
+    )
 
 
 def _of_molecules(setting: Setting, frames: list[Any], words: str, target: str) -> Lesson:

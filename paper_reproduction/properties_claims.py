@@ -37,6 +37,7 @@ def claims_of(numbers: Mapping[str, Any]) -> list[Claim]:
         text = "the better of shell and products errs less than {peer}"
         claims.append(_against_peers(name, target, x, _OWN, text, "linvop"))
         claims.append(_rarity(name, target, x))
+        claims += [_with_more(name, target, x, plain) for plain in _PLAIN if "more" in x]
     return claims
 
 
@@ -98,6 +99,12 @@ def _against_plain(name: str, target: str, x: Mapping[str, Any], plain: str) -> 
         errors[best] * times < errors[plain],
         "linvop",
     )
+
+
+def _with_more(name: str, target: str, x: Mapping[str, Any], plain: str) -> Claim:
+    """With many more structures, by the one split there is."""
+    more = {**x["more"], "name": name, "units": x["units"]}
+    return _against_plain(name, target, {**more, "curves": {target: more["curves"]}}, plain)
 
 
 def _rarity(name: str, target: str, x: Mapping[str, Any]) -> Claim:
@@ -162,6 +169,7 @@ def notes_of(numbers: Mapping[str, Any]) -> list[str]:
             notes += [n for plain in _PLAIN for n in _done(name, target, plain, x)]
             notes.append(_priors(name, target, curves))
             notes += _limited(name, target, curves, x)
+            notes += [_of_more(name, target, x["more"], x["units"][target])] if "more" in x else []
             notes += _blown_up(name, target, curves, x)
     notes.append(
         "AO sets: with the most structures, of the first two splits alone, so that the same model "
@@ -169,6 +177,19 @@ def notes_of(numbers: Mapping[str, Any]) -> list[str]:
         "thousand molecules costs more than all else here."
     )
     return notes
+
+
+def _of_more(name: str, target: str, more: Mapping[str, Any], unit: str) -> str:
+    """The curves of many more structures, in words."""
+    curves = "; ".join(
+        f"{kind} {', '.join(f'{errors[0]:.3g}' for errors in c['rmse'])}"
+        for kind, c in more["curves"].items()
+    )
+    return (
+        f"{name}, {target}, {more['words']}, {more['n_test']} for testing, one split: RMSE with "
+        f"{', '.join(map(str, more['sizes']))} structures, {curves} {unit}. In the picture beyond "
+        "the other curves, which are of other test sets."
+    )
 
 
 def _slope(errors: list[list[float]], sizes: list[int]) -> float:

@@ -35,8 +35,8 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _style(kind: str) -> dict[str, Any]:
-    found = look(kind).kwargs() | {"markersize": 3, "capsize": 2}
+def _style(kind: str, bars: bool = True) -> dict[str, Any]:
+    found = look(kind).kwargs() | {"markersize": 3} | ({"capsize": 2} if bars else {})
     return found | ({"linestyle": ":", "mfc": "white"} if kind.endswith(_SECOND) else {})
 
 
@@ -46,11 +46,15 @@ def _learning(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
         ax.errorbar(
             x["sizes"], np.median(errors, axis=1), yerr=_bars(errors), label=kind, **_style(kind)
         )
+    more = x.get("more", {"sizes": [], "curves": {}})
+    for kind, curve in more["curves"].items():
+        ax.plot(more["sizes"], [errors[0] for errors in curve["rmse"]], **_style(kind, bars=False))
     y = f"RMSE ({_unit(x['units'][target])})"
     labelled_axes(ax, "training structures", y, log=("x", "y"))
     _few_decades(ax)
     ax.set_title(f"{name}, {target}", loc="right", fontsize=7.5)
-    ax.set_xticks(x["sizes"], [str(n) for n in x["sizes"]], minor=False, rotation=45)
+    ticks = [*x["sizes"], *more["sizes"][1:]]
+    ax.set_xticks(ticks, [str(n) for n in ticks], minor=False, rotation=45)
     ax.set_xticks([], minor=True)
 
 

@@ -125,6 +125,24 @@ def test_claims_are_decided_by_the_numbers(numbers):
     assert "shell 2 of 4" in notes
 
 
+def test_many_more_structures_have_claims_and_a_curve_of_their_own(numbers):
+    x = numbers["QM7 dipole"]
+    curves = {
+        kind: {
+            key: [split[:1] for split in c[key]] for key in ("rmse", "mae", "rarity", "left out")
+        }
+        | {"settings": "some", "columns": 5}
+        for kind, c in x["curves"]["dipole"].items()
+        if "SOAP" not in kind
+    }
+    before = len(claims_of(numbers))
+    x["more"] = {"words": "all", "sizes": [30, 70], "n_test": 9, "curves": curves}
+    assert len(claims_of(numbers)) == before + 2
+    assert all("70 structures" in c.text for c in claims_of(numbers)[-2:])
+    assert "with 30, 70 structures, plain powers 10, 9.5" in " ".join(notes_of(numbers))
+    assert max(line.get_xdata()[-1] for line in draw(numbers).axes[1].lines) == 70
+
+
 def test_without_peers_their_claims_are_not_tested(numbers):
     numbers["water energy"]["curves"]["energy"].pop("SOAP")
     numbers["QM7 dipole"]["curves"]["dipole"].pop("lambda-SOAP")
