@@ -80,7 +80,7 @@ def _ao_sets(ax: Axes, name: str, target: str, x: Mapping[str, Any]) -> None:
             range(len(names)), np.median(errors, axis=1), yerr=_bars(errors), **_style(kind)
         )
     labelled_axes(ax, "AO set of V", f"RMSE ({_unit(x['units'][target])})", log=("y",))
-    ax.set_title(f"{name}, {target}, {x['sizes'][-1]}", loc="right", fontsize=7.5)
+    ax.set_title(f"{name}, {target}", loc="right", fontsize=7.5)
     _few_decades(ax)
     ax.set_xticks(range(len(names)), names, rotation=45)
     ax.set_xlim(-0.4, len(names) - 0.6)
